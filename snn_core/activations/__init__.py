@@ -1,0 +1,96 @@
+"""Activations: the table, the way to one by name, and its Gaussian moments.
+
+To add one, write a function that returns an ``Activation`` in its family's file and add it to
+``_MAKERS``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from snn_core.activations.activation import Activation
+from snn_core.activations.exponential import celu, elu, lselu, scaled_elu, selu, sselu
+from snn_core.activations.rectifier import (
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    identity,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+)
+from snn_core.activations.smooth import (
+    erf,
+    gelu,
+    gelu_tanh,
+    mish,
+    sigmoid,
+    silu,
+    sin,
+    softplus,
+    softsign,
+    tanh,
+)
+from snn_core.gaussian import GaussianMoments, gaussian_input, quadrature_moments
+from snn_core.tables import pick, settle
+
+__all__ = ["ACTIVATIONS", "Activation", "activation", "gaussian_moments"]
+
+_MAKERS = (
+    selu, lselu, sselu, elu, celu, scaled_elu,
+    relu, relu6, leaky_relu, prelu,
+    gelu, gelu_tanh, silu, mish, hardswish,
+    tanh, hardtanh, sigmoid, hardsigmoid, softplus, softsign,
+    erf, sin, identity,
+)  # fmt: skip
+
+ACTIVATIONS: dict[str, Activation] = {make.__name__: make() for make in _MAKERS}
+
+
+def activation(name: str | Activation, **parameters: float) -> Activation:
+    """Returns the activation of that name with those parameters; an Activation as it is.
+
+    >>> activation("leaky_relu", negative_slope=0.2).values
+    (('negative_slope', 0.2),)
+
+    Raises:
+        ValueError: The name or a parameter is unknown, or a value is out of its bounds.
+    """
+    if isinstance(name, Activation):
+        if parameters:
+            raise ValueError(f"Name the activation to set {', '.join(parameters)}: {name.name!r}.")
+        return name
+    default = pick(ACTIVATIONS, name, "activation")
+    if not parameters:
+        return default
+    (make,) = (maker for maker in _MAKERS if maker.__name__ == name)
+    return make(**settle(default.parameters, parameters, name))
+
+
+def gaussian_moments(
+    act: str | Activation, mean: ArrayLike, variance: ArrayLike
+) -> GaussianMoments:
+    """Returns the moments of f(z), z ~ N(mean, variance), and their Jacobian; they broadcast.
+
+    By the closed form where there is one and it keeps its digits, else by quadrature.
+
+    >>> float(gaussian_moments("relu", 0.0, 2.0).second_moment)
+    1.0
+
+    Raises:
+        ValueError: The name is unknown, a variance is negative, or something is not finite.
+    """
+    act = activation(act)
+    m, v = gaussian_input(mean, variance)
+    if act.moments is None:
+        return quadrature_moments(act.fn, act.derivative, act.kinks, m, v)
+    exact = act.moments(m, v)
+    rough = np.isnan(exact.variance)
+    if rough.any():
+        exact = GaussianMoments(*(np.array(field) for field in exact))
+        patch = quadrature_moments(act.fn, act.derivative, act.kinks, m[rough], v[rough])
+        for field, value in zip(exact, patch, strict=True):
+            field[rough] = value
+    return exact

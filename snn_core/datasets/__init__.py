@@ -1,0 +1,70 @@
+"""Sources of input: laws to draw from and tables to read, raw or standardised."""
+
+from __future__ import annotations
+
+from snn_core.datasets.dataset import Dataset, Table
+from snn_core.datasets.law import InputLaw, input_law
+from snn_core.datasets.sampling import features, image_shape, sample, standardization
+from snn_core.datasets.scikit import BREAST_CANCER, DIGITS, WINE
+from snn_core.datasets.shipped import (
+    FASHION_MNIST,
+    LETTER,
+    MAGIC,
+    OPTICAL,
+    PENDIGITS,
+    SPAMBASE,
+    STATLOG_IMAGE,
+    STATLOG_LANDSAT,
+    VOWEL,
+)
+from snn_core.datasets.synthetic import correlated, gaussian, uniform
+from snn_core.tables import pick, settle
+
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "InputLaw",
+    "Table",
+    "dataset",
+    "features",
+    "image_shape",
+    "input_law",
+    "sample",
+    "standardization",
+]
+
+LAWS = {"gaussian": gaussian, "uniform": uniform, "correlated": correlated}
+
+DATASETS: dict[str, Dataset] = {
+    data.name: data
+    for data in (
+        *(law() for law in LAWS.values()),
+        FASHION_MNIST,
+        DIGITS,
+        OPTICAL,
+        WINE,
+        BREAST_CANCER,
+        VOWEL,
+        LETTER,
+        MAGIC,
+        PENDIGITS,
+        SPAMBASE,
+        STATLOG_IMAGE,
+        STATLOG_LANDSAT,
+    )
+}
+
+
+def dataset(name: str, **parameters: float) -> Dataset:
+    """Returns the data set of that name with its parameters settled.
+
+    >>> dataset("gaussian", variance=2.0).variance
+    2.0
+
+    Raises:
+        ValueError: An unknown name or parameter, or a value out of bounds.
+    """
+    default = pick(DATASETS, name, "data set")
+    values = settle(default.parameters, parameters, name)
+    # The table's own object where nothing differs, so that equal requests share cached results.
+    return default if tuple(values.items()) == default.values else LAWS[name](**values)

@@ -1,0 +1,57 @@
+"""What an initializer is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Generator, Tensor
+
+from snn_core.tables import Parameter
+
+__all__ = ["Initializer", "Variance"]
+
+
+class Variance(Protocol):
+    """Returns the declared variance of one weight entry."""
+
+    def __call__(self, fan_in: int, fan_out: int, receptive: int = 1, /) -> float: ...
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """One way to draw the weights of a layer.
+
+    ``weight`` is one seed's ``(out, in, *kernel)`` float32 tensor; fan_in = in * kernel area,
+    fan_out = out * kernel area. Every draw comes from the generator and from nothing else.
+
+    Attributes:
+        variance: ``(fan_in, fan_out, receptive=1)`` -> E[w^2] of an entry. ``receptive`` is the
+            kernel area; only the orthogonal laws need it, since out = fan_out / receptive.
+        kurtosis: E[w^4] / E[w^2]^2 of an entry: 3 normal, 1.8 uniform. For the orthogonal laws
+            it is the wide limit, for "delta" that of the centre tap.
+        torch_code: Statements, parted by "; ", that draw this law into ``weight``.
+        keras_code: An expression for Keras's ``kernel_initializer``.
+        torch_bias_code: The same for ``bias``; may use the name ``fan_in``. Empty: zero biases.
+        keras_bias_code: An expression for ``bias_initializer``; may use ``fan_in``.
+    """
+
+    name: str
+    label: str
+    sample_: Callable[[Tensor, int, int, Generator], Tensor]
+    variance: Variance
+    citation: str
+    sample_bias_: Callable[[Tensor, int, Generator], Tensor] | None = None  # None: zero biases
+    bias_variance: Callable[[int], float] | None = None
+    kurtosis: float = 3.0
+    law: str = "independent"  # "independent" entries, "orthogonal" rows, or "delta" (centre tap)
+    calibrated: bool = False  # LSUV: layers are rescaled on the data after the draw
+    kinds: tuple[str, ...] = ("mlp", "cnn")
+    torch_code: str = ""
+    keras_code: str = ""
+    torch_bias_code: str = ""
+    keras_bias_code: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    values: tuple[tuple[str, float], ...] = ()
+    note: str = ""

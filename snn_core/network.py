@@ -1,0 +1,232 @@
+"""Networks from specs: an ordered list of layers, every weight with a leading ``seeds`` axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from snn_core.activations import Activation
+from snn_core.constraints import Constraint
+from snn_core.datasets import sample
+from snn_core.normalizations import Normalization
+from snn_core.spec import (
+    Experiment,
+    LayerPlan,
+    NetworkSpec,
+    activation_of,
+    constraint_of,
+    dataset_of,
+    initializer_of,
+    input_shape,
+    normalization_of,
+    plan_of,
+)
+
+__all__ = ["Layer", "build", "draw_inputs", "draw_layers", "forward", "generator"]
+
+STREAMS = ("weights", "inputs", "dropout", "cotangent")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One hidden layer, ready to compute.
+
+    ``weight`` is ``(seeds, out, in, *kernel)``; ``bias`` is ``(seeds, out)`` or None for zero.
+    ``omega`` and ``tau`` are ``(seeds, out)`` float64: sum(w) and sum(w^2) of every unit.
+    """
+
+    spec: NetworkSpec
+    plan: LayerPlan
+    activation: Activation
+    normalization: Normalization
+    weight: Tensor
+    bias: Tensor | None
+    omega: Tensor
+    tau: Tensor
+
+
+def generator(experiment: Experiment, seed_index: int, stream: str) -> Generator:
+    """Returns the random numbers of one seed for one purpose.
+
+    They depend on the experiment's seed, the index and the purpose alone, so that seed k of an
+    ensemble of 8 is seed k of an ensemble of 16.
+    """
+    entropy = (experiment.seed, seed_index, STREAMS.index(stream))
+    state = np.random.SeedSequence(entropy).generate_state(1)[0]
+    return torch.Generator().manual_seed(int(state))
+
+
+def draw_inputs(experiment: Experiment, seeds: Sequence[int]) -> Tensor:
+    """Returns every seed's own batch, ``(seeds, batch, *input shape)``, in the network's dtype."""
+    shape = input_shape(experiment)
+    data, rows = dataset_of(experiment), []
+    for index in seeds:
+        source = generator(experiment, index, "inputs")
+        x = sample(data, experiment.batch, math.prod(shape), source, experiment.standardize)
+        rows.append(x.reshape(-1, *shape))
+    dtype = getattr(torch, experiment.dtype)
+    return torch.stack(rows).to(device=experiment.device, dtype=dtype)
+
+
+def draw_layers(experiment: Experiment, seeds: Sequence[int]) -> Iterator[Layer]:
+    """Yields the layers from the input up, drawing each one's weights when it is asked for.
+
+    A shallower network is a prefix of a deeper one. A network with LSUV still has to be
+    calibrated on data (`calibrate`).
+    """
+    net = experiment.network
+    law, rule = initializer_of(net), constraint_of(net)
+    act, norm = activation_of(net), normalization_of(net)
+    sources = [generator(experiment, index, "weights") for index in seeds]
+    for shapes in plan_of(experiment):
+        weight = torch.empty(len(seeds), *shapes.weight_shape)
+        bias = torch.zeros(len(seeds), shapes.outputs) if law.sample_bias_ or net.bias else None
+        for k, source in enumerate(sources):
+            law.sample_(weight[k], shapes.fan_in, shapes.fan_out, source)
+            if law.sample_bias_ and bias is not None:
+                law.sample_bias_(bias[k], shapes.fan_in, source)
+        if net.weight_factor != 1.0 and not law.calibrated:
+            weight *= math.sqrt(net.weight_factor)
+        if bias is not None:
+            bias += net.bias
+        yield _finished(experiment, rule, shapes, act, norm, weight, bias)
+
+
+def _finished(
+    experiment: Experiment,
+    rule: Constraint,
+    shapes: LayerPlan,
+    act: Activation,
+    norm: Normalization,
+    weight: Tensor,
+    bias: Tensor | None,
+) -> Layer:
+    """Projects, rounds to the network's dtype and takes omega and tau of what is really used."""
+    weight = rule.project_(weight)
+    dtype, device = getattr(torch, experiment.dtype), experiment.device
+    weight = weight.to(device=device, dtype=dtype)
+    bias = None if bias is None else bias.to(device=device, dtype=dtype)
+    rows = weight.flatten(2).to(torch.promote_types(dtype, torch.float32))
+    omega, tau = rows.sum(-1).double(), torch.linalg.vecdot(rows, rows).double()
+    if experiment.network.kind == "cnn" and shapes.kind == "conv" and device == "cpu":
+        weight = _channels_last(weight)
+    return Layer(experiment.network, shapes, act, norm, weight, bias, omega, tau)
+
+
+def _channels_last(stack: Tensor) -> Tensor:
+    """The same numbers laid out channels last, which CPU convolutions are fastest with."""
+    flat = stack.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    return flat.unflatten(0, stack.shape[:2])
+
+
+def calibrate(experiment: Experiment, layer: Layer, h: Tensor) -> Layer:
+    """Returns the layer with its weights rescaled so that the pre-activation has unit variance.
+
+    The variance is pooled over batch, units and positions, per seed; ``weight_factor`` replaces
+    the 1. Mishkin & Matas, "All you need is a good init", arXiv:1511.06422, algorithm 1.
+    """
+    z = linear(layer, h).flatten(1).double()
+    scale = (experiment.network.weight_factor / z.var(1, unbiased=False)).sqrt()
+    scale = torch.where(scale.isfinite(), scale, 1.0).to("cpu")
+    shape = (-1,) + (1,) * (layer.weight.dim() - 1)
+    weight = layer.weight.to("cpu", torch.float64) * scale.reshape(shape)
+    rule = constraint_of(experiment.network)
+    act, norm = layer.activation, layer.normalization
+    return _finished(experiment, rule, layer.plan, act, norm, weight.float(), layer.bias)
+
+
+def build(experiment: Experiment, seeds: Sequence[int] | None = None) -> list[Layer]:
+    """Returns the layers of the experiment's ensemble: all its seeds, or the ones named."""
+    seeds = range(experiment.seeds) if seeds is None else seeds
+    layers = draw_layers(experiment, seeds)
+    if not initializer_of(experiment.network).calibrated:
+        return list(layers)
+    h, done = draw_inputs(experiment, seeds), []
+    masks = [generator(experiment, index, "dropout") for index in seeds]
+    for layer in layers:
+        done.append(calibrate(experiment, layer, h))
+        _, h = forward(done[-1], h, masks)
+    return done
+
+
+def linear(layer: Layer, h: Tensor) -> Tensor:
+    """Returns the weighted sum plus bias, ``(seeds, batch, out)`` or ``(..., out, h, w)``.
+
+    float16 on a CPU is multiplied in float32 and rounded once, as accelerators do; the CPU's own
+    float16 product is some 60 times slower.
+    """
+    dtype = h.dtype
+    weight, bias = layer.weight, layer.bias
+    if dtype == torch.float16 and h.device.type == "cpu":
+        h, weight = h.float(), weight.float()
+        bias = None if bias is None else bias.float()
+    if layer.plan.kind == "conv":
+        return _convolve(layer, h, weight, bias).to(dtype)
+    h = h.flatten(2)
+    if h.shape[0] == 1:  # a plain product is faster than a stack of one
+        z = torch.mm(h[0], weight[0].t()) if bias is None else F.linear(h[0], weight[0], bias[0])
+        return z.unsqueeze(0).to(dtype)
+    rows = weight.transpose(1, 2)
+    z = torch.bmm(h, rows) if bias is None else torch.baddbmm(bias.unsqueeze(1), h, rows)
+    return z.to(dtype)
+
+
+def _convolve(layer: Layer, h: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A convolution of every seed with its own kernels, as one grouped convolution."""
+    seeds, batch = h.shape[:2]
+    h = h.transpose(0, 1).flatten(1, 2)
+    reach, mode = layer.plan.kernel // 2, layer.spec.padding
+    if mode != "zeros" and reach:
+        h = F.pad(h, (reach,) * 4, mode=mode)
+    z = F.conv2d(
+        h,
+        weight.flatten(0, 1),
+        None if bias is None else bias.flatten(),
+        padding=reach if mode == "zeros" else 0,
+        groups=seeds,
+    )
+    return z.unflatten(1, (seeds, -1)).transpose(0, 1)
+
+
+def forward(
+    layer: Layer, h: Tensor, masks: Sequence[Generator], keep_z: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Returns (z, h): the activation's input and the layer's output.
+
+    Where ``keep_z`` is False, z may share its memory with the activation's output.
+    """
+    spec, plan, act = layer.spec, layer.plan, layer.activation
+    z = linear(layer, h)
+    if spec.normalization != "none" and spec.normalization_position == "before":
+        z = layer.normalization.apply(z, 2)
+    fn = act.fn if keep_z or act.fn_ is None else act.fn_
+    out = fn(z)
+    if spec.normalization != "none" and spec.normalization_position == "after":
+        out = layer.normalization.apply(out, 2)
+    if spec.dropout != "none":
+        out = _drop(spec, act, out, masks)
+    if plan.skip:
+        out = h + spec.residual_scale * out
+    if plan.pooled:
+        pool = F.max_pool2d if spec.pool == "max" else F.avg_pool2d
+        out = pool(out.flatten(0, 1), 2).unflatten(0, out.shape[:2])
+    return z, out
+
+
+def _drop(spec: NetworkSpec, act: Activation, h: Tensor, masks: Sequence[Generator]) -> Tensor:
+    """Dropout as in training; alpha dropout keeps mean 0 and variance 1 (SNN paper, section 3)."""
+    keep = 1.0 - spec.dropout_rate
+    kept = torch.stack([torch.empty(h.shape[1:]).bernoulli_(keep, generator=g) for g in masks])
+    kept = kept.to(device=h.device, dtype=h.dtype)
+    if spec.dropout == "standard":
+        return h * kept / keep
+    low = act.saturation or 0.0
+    a = (keep + low**2 * keep * (1.0 - keep)) ** -0.5
+    b = -a * (1.0 - keep) * low
+    return a * (h * kept + low * (1.0 - kept)) + b

@@ -1,0 +1,122 @@
+"""The costlier statistics of a layer, and how the seeds' are put together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from snn_core.network import Layer
+from snn_core.propagate.result import QUANTILES, Detail
+from snn_core.spec import Experiment
+from snn_core.statistics import mean_cosine, saturation, spread_sample, unit_moments
+
+__all__ = ["collect", "layer_detail", "sample_size"]
+
+BINS = 80
+MOST_UNITS = 1024
+
+
+def layer_detail(
+    layer: Layer | None, z: Tensor | None, h: Tensor, k: int, room: int
+) -> dict[str, Any]:
+    """Returns seed k's statistics of one layer's output; layer and z are None for the input."""
+    mean, variance = unit_moments(h[k])
+    keep = np.linspace(0, len(mean) - 1, min(len(mean), MOST_UNITS)).astype(int)
+    row: dict[str, Any] = {
+        "between": float(mean.var(unbiased=False)),
+        "within": float(variance.mean()),
+        "correlation": mean_cosine(h[k]),
+        "values": spread_sample(h[k], room).cpu().numpy(),
+        "saturated": math.nan,
+        "dead": math.nan,
+        "unit_mean": _kept(mean, keep),
+        "unit_variance": _kept(variance, keep),
+    }
+    if layer is not None and z is not None:
+        slope = layer.activation.derivative(z[k].detach())
+        row["saturated"], row["dead"] = saturation(slope, layer.activation.largest_slope)
+        row["unit_omega"] = _kept(layer.omega[k], keep)
+        row["unit_tau"] = _kept(layer.tau[k], keep)
+    return row
+
+
+def _kept(x: Tensor, keep: np.ndarray) -> np.ndarray:
+    return x.double().cpu().numpy()[keep]
+
+
+def sample_size(experiment: Experiment) -> int:
+    """How many values a layer and seed keep for quantiles and histogram: 64 MiB in all."""
+    layers = experiment.seeds * (experiment.network.depth + 1)
+    return max(1024, min(16384, 2**24 // layers))
+
+
+def collect(rows: Sequence[list[dict[str, Any]]]) -> Detail:
+    """Stacks the seeds' rows into arrays, with one set of histogram edges for all layers."""
+
+    def table(name: str) -> np.ndarray:
+        return np.array([[row[name] for row in seed] for seed in rows], dtype=float)
+
+    def units(name: str, first: int) -> tuple[np.ndarray, ...]:
+        layers = range(first, len(rows[0]))
+        return tuple(np.stack([seed[index][name] for seed in rows]) for index in layers)
+
+    values = [[row["values"] for row in seed] for seed in rows]
+    edges = _edges([v for seed in values for v in seed])
+    return Detail(
+        between=table("between"),
+        within=table("within"),
+        saturated=table("saturated"),
+        dead=table("dead"),
+        correlation=table("correlation"),
+        quantiles=np.array([[_quantiles(v) for v in seed] for seed in values]),
+        histogram=np.array([[_shares(v, edges) for v in seed] for seed in values]),
+        edges=edges,
+        unit_mean=units("unit_mean", 0),
+        unit_variance=units("unit_variance", 0),
+        unit_omega=units("unit_omega", 1),
+        unit_tau=units("unit_tau", 1),
+    )
+
+
+def _quantiles(values: np.ndarray) -> list[float]:
+    """Quantiles of sorted values; NaN where any value is not a number."""
+    if np.isnan(values[-1]):  # NaN sorts last
+        return [math.nan] * len(QUANTILES)
+    at = np.multiply(QUANTILES, len(values) - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, len(values) - 1)
+    below, above = values[low].astype(float), values[high].astype(float)
+    with np.errstate(invalid="ignore"):
+        return np.where(below == above, below, below + (at - low) * (above - below)).tolist()
+
+
+def _edges(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Bin edges for all layers: evenly spaced in asinh(x / typical size).
+
+    Near the typical size that is nearly linear; layers that vanish or explode stay in the
+    picture, as on a logarithmic axis.
+    """
+    tails = np.array([(v[len(v) // 1000], v[-1 - len(v) // 1000]) for v in values], dtype=float)
+    tails = tails[np.isfinite(tails).all(1)]
+    if not len(tails) or not tails.any():
+        return np.linspace(-1.0, 1.0, BINS + 1)
+    typical = float(np.median(np.abs(tails).max(1))) or float(np.abs(tails).max())
+    low, high = tails[:, 0].min(), tails[:, 1].max()
+    if low == high:
+        low, high = low - abs(low) - typical, high + abs(high) + typical
+    return typical * np.sinh(
+        np.linspace(np.arcsinh(low / typical), np.arcsinh(high / typical), BINS + 1)
+    )
+
+
+def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The share of sorted values in every bin; the outermost bins hold what lies beyond."""
+    finite = values[~np.isnan(values)]
+    if not len(finite):
+        return np.full(BINS, math.nan)
+    below = np.searchsorted(finite, edges[1:-1].astype(finite.dtype), side="right")
+    return np.diff(below, prepend=0, append=len(finite)) / len(finite)

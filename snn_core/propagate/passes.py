@@ -1,0 +1,168 @@
+"""One pass of some rows of some seeds through their layers, and what it leaves behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snn_core.network import Layer, build, draw_inputs, draw_layers, forward, generator
+from snn_core.propagate.detail import layer_detail, sample_size
+from snn_core.propagate.result import THEOREM_1_OMEGA, THEOREM_1_TAU
+from snn_core.spec import Experiment, initializer_of
+from snn_core.statistics import pooled_moments
+
+__all__ = ["NOTHING", "Drawn", "Pass", "Stopped", "Watch", "merge", "passes"]
+
+
+class Drawn(NamedTuple):
+    """Some seeds' layers and inputs; what is None is drawn when it is needed."""
+
+    layers: Iterable[Layer] | None
+    x: Tensor | None
+
+
+NOTHING = Drawn(None, None)
+
+
+class Stopped(Exception):
+    """The caller's progress function asked to stop."""
+
+
+@dataclass
+class Pass:
+    """What one pass of some rows of one seed left behind."""
+
+    moments: list[tuple[float, float]] = field(default_factory=list)
+    gradients: list[tuple[float, float]] = field(default_factory=list)
+    weights: list[tuple[float, float, float]] = field(default_factory=list)
+    rows: int = 0
+    detail: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Watch:
+    """How far the passes are, and whether they are to stop; shared by the worker threads."""
+
+    total: int
+    done: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def tick(self) -> None:
+        if self.stop.is_set():
+            raise Stopped
+        self.done += 1
+
+
+def passes(
+    experiment: Experiment,
+    seeds: Sequence[int],
+    drawn: Drawn = NOTHING,
+    *,
+    backward: bool,
+    detail: bool,
+    watch: Watch,
+    rows: slice = slice(None),
+) -> list[Pass]:
+    """Forward, and backward where asked, through the layers of some seeds."""
+    layers, x = drawn
+    x = (draw_inputs(experiment, seeds) if x is None else x)[:, rows].detach()
+    if layers is None:
+        calibrated = initializer_of(experiment.network).calibrated
+        layers = build(experiment, seeds) if calibrated else draw_layers(experiment, seeds)
+    masks = [generator(experiment, k, "dropout") for k in seeds]
+    found = [Pass(rows=x.shape[1]) for _ in seeds]
+    room = sample_size(experiment)
+    with torch.set_grad_enabled(backward):
+        h = x.requires_grad_(backward)
+        _note(found, h, backward)
+        if detail:
+            _note_detail(found, None, None, h, room)
+        for layer in layers:
+            watch.tick()
+            z, h = forward(layer, h, masks, keep_z=detail)
+            _note(found, h, backward, watch)
+            _note_weights(found, layer)
+            if detail:
+                _note_detail(found, layer, z, h, room)
+        if backward:
+            _pull_back(experiment, seeds, found, x, h, rows)
+    return found
+
+
+def _note(found: Sequence[Pass], h: Tensor, backward: bool, watch: Watch | None = None) -> None:
+    """Takes the layer's pooled moments, now, and its gradient's when that comes by."""
+    for k, p in enumerate(found):
+        p.moments.append(pooled_moments(h[k : k + 1]))
+    if not backward:
+        return
+
+    def take(gradient: Tensor) -> None:
+        if watch is not None:
+            watch.tick()
+        for k, p in enumerate(found):
+            p.gradients.append(pooled_moments(gradient[k : k + 1]))
+
+    h.register_hook(take)
+
+
+def _note_weights(found: Sequence[Pass], layer: Layer) -> None:
+    inside = _within(layer.omega, THEOREM_1_OMEGA) & _within(layer.tau, THEOREM_1_TAU)
+    table = torch.stack((layer.omega.mean(1), layer.tau.mean(1), inside.double().mean(1)), 1)
+    for p, row in zip(found, table.tolist(), strict=True):
+        p.weights.append((row[0], row[1], row[2]))
+
+
+def _within(x: Tensor, bounds: tuple[float, float]) -> Tensor:
+    return (x >= bounds[0]) & (x <= bounds[1])
+
+
+def _pull_back(
+    experiment: Experiment,
+    seeds: Sequence[int],
+    found: Sequence[Pass],
+    x: Tensor,
+    h: Tensor,
+    rows: slice,
+) -> None:
+    """Sends a standard normal cotangent down from the top; the hooks take the statistics."""
+    shape = (experiment.batch, *h.shape[2:])
+    drawn = [torch.randn(shape, generator=generator(experiment, k, "cotangent")) for k in seeds]
+    cotangent = torch.stack(drawn)[:, rows].to(device=h.device, dtype=h.dtype)
+    torch.autograd.grad(h, x, cotangent)
+    for p in found:
+        p.gradients.reverse()  # they came from the top down
+
+
+def _note_detail(
+    found: Sequence[Pass], layer: Layer | None, z: Tensor | None, h: Tensor, room: int
+) -> None:
+    with torch.no_grad():
+        for k, p in enumerate(found):
+            p.detail.append(layer_detail(layer, z, h, k, room))
+
+
+def merge(parts: Sequence[Pass]) -> Pass:
+    """One pass from the passes of disjoint rows: the law of total variance, in float64."""
+    rows = np.array([p.rows for p in parts], dtype=float)
+
+    def merged(tables: Sequence[list[tuple[float, float]]]) -> list[tuple[float, float]]:
+        if not tables[0]:
+            return []
+        mean, variance = np.moveaxis(np.array(tables), 2, 0)
+        share = (rows / rows.sum())[:, None]
+        middle = (share * mean).sum(0)
+        total = (share * (variance + (mean - middle) ** 2)).sum(0)
+        return list(zip(middle.tolist(), total.tolist(), strict=True))
+
+    return replace(
+        parts[0],
+        rows=int(rows.sum()),
+        moments=merged([p.moments for p in parts]),
+        gradients=merged([p.gradients for p in parts]),
+    )

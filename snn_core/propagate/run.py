@@ -1,0 +1,188 @@
+"""From an experiment to its propagation: seeds side by side, progress, stopping."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from snn_core.cost import CORES, refuse
+from snn_core.network import build, draw_inputs
+from snn_core.propagate.detail import collect
+from snn_core.propagate.passes import NOTHING, Drawn, Pass, Stopped, Watch, merge, passes
+from snn_core.propagate.result import Propagation
+from snn_core.spec import Experiment, NetworkSpec, plan_of
+from snn_core.theory.predict import predict
+
+__all__ = ["propagate", "run"]
+
+Progress = Callable[[float], bool | None]
+
+
+def propagate(
+    network: NetworkSpec | None = None,
+    batch: int = 256,
+    seeds: int = 8,
+    data: str = "gaussian",
+    seed: int = 0,
+    device: str = "cpu",
+    backward: bool = False,
+    detail: bool = False,
+    **settings: Any,  # noqa: ANN401  Experiment checks every one
+) -> Propagation:
+    """Returns the measured and predicted statistics of a network on random batches.
+
+    Further settings are Experiment's: ``dtype``, ``standardize``, ``data_parameters``, ...
+    Raises ValueError for a setting out of its bounds or too big for the machine.
+
+    >>> p = propagate(NetworkSpec(depth=3, width=64), batch=32, seeds=2)
+    >>> p.mean.shape, p.omega.shape
+    ((2, 4), (2, 3))
+    """
+    experiment = Experiment(
+        network=network or NetworkSpec(),
+        batch=batch,
+        seeds=seeds,
+        data=data,
+        seed=seed,
+        device=device,
+        **settings,
+    )
+    return run(experiment, backward=backward, detail=detail)
+
+
+def run(
+    experiment: Experiment,
+    backward: bool = False,
+    detail: bool = False,
+    progress: Progress | None = None,
+) -> Propagation:
+    """Returns the propagation of one experiment.
+
+    ``progress`` is called with the share done; where it returns False the run ends with Stopped.
+    Raises ValueError where the machine is too small, before anything is tried.
+    """
+    refuse(experiment, backward, detail)
+    start = time.perf_counter()
+    found = measure(experiment, backward, detail, progress)
+    seconds = time.perf_counter() - start
+    mean, variance = _table(p.moments for p in found)
+    weights = np.array([p.weights for p in found])
+    values = experiment.batch * min(layer.units for layer in plan_of(experiment))
+    gradients = _table(p.gradients for p in found) if backward else (None, None)
+    return Propagation(
+        experiment=experiment,
+        layers=_names(experiment),
+        mean=mean,
+        variance=variance,
+        omega=weights[..., 0],
+        tau=weights[..., 1],
+        inside=weights[..., 2],
+        gradient_mean=gradients[0],
+        gradient_variance=gradients[1],
+        diverged_at=tuple(
+            _first(~np.isfinite(m + v)) for m, v in zip(mean, variance, strict=True)
+        ),
+        died_at=tuple(_first(v == 0) if values > 1 else None for v in variance),
+        detail=collect([p.detail for p in found]) if detail else None,
+        predicted=predict(experiment),
+        seconds=seconds,
+    )
+
+
+def _names(experiment: Experiment) -> tuple[str, ...]:
+    plan = plan_of(experiment)
+    return ("input", *(f"{layer.kind} {index}" for index, layer in enumerate(plan, start=1)))
+
+
+def _table(rows: Iterable[list[tuple[float, float]]]) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, variance), each (seeds, layers), from one list of pairs per seed."""
+    mean, variance = np.moveaxis(np.array(list(rows), dtype=float), 2, 0)
+    return mean, variance
+
+
+def _first(hits: np.ndarray) -> int | None:
+    """The index of the first hit, or None."""
+    return int(hits.argmax()) if hits.any() else None
+
+
+def measure(
+    experiment: Experiment,
+    backward: bool = False,
+    detail: bool = False,
+    progress: Progress | None = None,
+    drawn: Callable[[int], Drawn] | None = None,
+) -> list[Pass]:
+    """Returns one pass per seed: stacked on an accelerator, side by side on a CPU.
+
+    ``drawn`` gives a seed's layers and inputs where they exist already. On a CPU one
+    single-threaded worker per core, each with its own seed, does about twice the work of one
+    pass on all cores; a lone seed is split by rows for the same reason.
+    """
+    watch = Watch(experiment.seeds * experiment.network.depth * (2 if backward else 1))
+    what = {"backward": backward, "detail": detail, "watch": watch}
+    if experiment.device != "cpu":
+        if progress is not None and progress(0.0) is False:
+            raise Stopped
+        return passes(experiment, range(experiment.seeds), **what)
+    given = drawn or (lambda k: NOTHING)
+    if experiment.seeds == 1 and not detail and CORES > 1 and _rows_are_independent(experiment):
+        layers, x = given(0)
+        layers = layers or build(experiment)
+        x = draw_inputs(experiment, [0]) if x is None else x
+        cuts = [experiment.batch * i // CORES for i in range(CORES + 1)]
+        watch.total *= CORES
+        jobs = [
+            partial(passes, experiment, [0], Drawn(layers, x), rows=slice(a, b), **what)
+            for a, b in itertools.pairwise(cuts)
+        ]
+        halves = _side_by_side(jobs, watch, progress)
+        return [merge([p for half in halves for p in half])]
+    jobs = [partial(passes, experiment, [k], given(k), **what) for k in range(experiment.seeds)]
+    return [p for found in _side_by_side(jobs, watch, progress) for p in found]
+
+
+def _side_by_side(
+    jobs: Sequence[Callable[[], list[Pass]]],
+    watch: Watch,
+    progress: Progress | None,
+) -> list[list[Pass]]:
+    """Runs the jobs on single-threaded workers; leaves no thread and no setting behind."""
+    threads = CORES if len(jobs) == 1 else 1
+    pool = ThreadPoolExecutor(
+        min(CORES, len(jobs)), initializer=torch.set_num_threads, initargs=(threads,)
+    )
+    try:
+        futures = [pool.submit(job) for job in jobs]
+        _follow(futures, watch, progress)
+        return [future.result() for future in futures]
+    finally:
+        watch.stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(CORES)  # a worker's setting is also the default of new threads
+
+
+def _follow(
+    futures: Sequence[Future[list[Pass]]],
+    watch: Watch,
+    progress: Progress | None,
+) -> None:
+    """Waits for the futures, reports the share done, and raises what went wrong."""
+    pending = set(futures)
+    while pending:
+        finished, pending = wait(pending, timeout=0.05, return_when=FIRST_COMPLETED)
+        for future in finished:
+            future.result()
+        if progress is not None and progress(min(watch.done / watch.total, 1.0)) is False:
+            raise Stopped
+
+
+def _rows_are_independent(experiment: Experiment) -> bool:
+    net = experiment.network
+    return net.normalization != "batch" and net.dropout == "none" and experiment.batch >= 128

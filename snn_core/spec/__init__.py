@@ -1,0 +1,35 @@
+"""What a person can set, as frozen data, and its links."""
+
+from snn_core.spec.codec import from_json, from_query, read_query, settings, to_json, to_query
+from snn_core.spec.experiment import Experiment, dataset_of, input_shape, plan_of
+from snn_core.spec.knobs import SettingError, knob
+from snn_core.spec.network import (
+    NetworkSpec,
+    activation_of,
+    constraint_of,
+    initializer_of,
+    normalization_of,
+)
+from snn_core.spec.plan import LayerPlan, plan
+
+__all__ = [
+    "Experiment",
+    "LayerPlan",
+    "NetworkSpec",
+    "SettingError",
+    "activation_of",
+    "constraint_of",
+    "dataset_of",
+    "from_json",
+    "from_query",
+    "initializer_of",
+    "input_shape",
+    "knob",
+    "normalization_of",
+    "plan",
+    "plan_of",
+    "read_query",
+    "settings",
+    "to_json",
+    "to_query",
+]

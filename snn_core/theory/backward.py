@@ -1,0 +1,79 @@
+"""Mean field, backward: the second moment of the gradient at every layer's output."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snn_core.spec import (
+    LayerPlan,
+    NetworkSpec,
+    activation_of,
+    initializer_of,
+    normalization_of,
+)
+from snn_core.theory.pooled import Forward, LayerMoments, tap_matrix
+from snn_core.theory.state import dropout_gain
+
+__all__ = ["gradient_reasons", "gradient_variance"]
+
+NARROWEST = 128  # a group of 32 raises E[1/variance], hence the gradient, by 5 to 12 % a layer
+
+
+def gradient_variance(net: NetworkSpec, forward: Forward) -> np.ndarray:
+    """Returns E[(dL/dh)^2] at every layer's output ``(depth + 1,)``, 1 at the top.
+
+    Per sample and position, E g_l^2 = out * tau/fan_in * E f'^2 * E g_{l+1}^2, with the weights
+    taken as independent of those of the forward pass (Schoenholz et al. 2017, arXiv:1611.01232,
+    section 5); then averaged, so that every sample keeps its own product of slopes.
+    """
+    g = np.ones_like(forward.states[-1].mean)
+    means = [1.0]
+    for state, layer in zip(forward.states[-2::-1], forward.layers[::-1], strict=True):
+        g = _before(net, layer, g, state.mean.shape)
+        means.append(float(g.mean()))
+    return np.array(means[::-1])
+
+
+def _before(
+    net: NetworkSpec, layer: LayerMoments, g: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Returns E g^2 at the layer's input from the one at its output."""
+    plan = layer.plan
+    if plan.pooled:
+        return np.full(shape, np.nan)
+    if _narrow_groups(net, plan):
+        return np.full(shape, np.nan)
+    branch = g * (net.residual_scale**2 if plan.skip else 1.0)
+    branch = branch * dropout_gain(net, activation_of(net)) * layer.slope * layer.norm_gain
+    if plan.kind == "dense":
+        branch = np.broadcast_to(branch * plan.outputs * layer.rows.tau / plan.fan_in, shape)
+    elif initializer_of(net).law == "delta":
+        branch = branch * plan.outputs * layer.rows.spread / plan.inputs  # the centre tap alone
+    else:
+        taps = tap_matrix(plan.size, plan.kernel, net.padding)
+        weight = plan.outputs * layer.rows.tau / plan.fan_in
+        branch = weight * (taps.T @ branch @ taps)
+    return branch + g if plan.skip else branch
+
+
+def _narrow_groups(net: NetworkSpec, plan: LayerPlan) -> bool:
+    groups = int(dict(normalization_of(net).values).get("groups", 1))
+    return net.normalization == "group" and plan.units // groups < NARROWEST
+
+
+def gradient_reasons(net: NetworkSpec, forward: Forward) -> tuple[str, ...]:
+    """Returns a sentence for each thing that the backward theory does not reach past."""
+    found = []
+    if net.normalization == "batch" and net.kind == "cnn":
+        found.append(
+            "Gradients: batch normalization divides by the spread between samples, which this "
+            "theory does not follow through convolutions."
+        )
+    if any(_narrow_groups(net, layer.plan) for layer in forward.layers):
+        found.append(
+            f"Gradients: groups of fewer than {NARROWEST} values are too narrow for the "
+            "mean-field theory of group normalization."
+        )
+    if any(layer.plan.pooled for layer in forward.layers):
+        found.append("Gradients: this theory does not reach past a pooling.")
+    return tuple(found)

@@ -1,0 +1,189 @@
+"""Fixed points of the moment map: where a deep network's mean and variance settle, if anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import optimize
+
+from snn_core.activations import Activation, activation
+from snn_core.tables import number
+from snn_core.theory.maps import moment_map
+
+__all__ = ["FixedPoint", "NoFixedPoint", "fixed_point"]
+
+LAYERS = 1000
+SETTLED = 1e-12  # a step shorter than this, relative to the standard deviation or the variance
+ROUNDING = 1e-14  # a step that is no more than that
+NEUTRAL = 1e-6  # an eigenvalue this near 1 in absolute value neither attracts nor repels
+NEARBY = 1e-3  # a fixed point this near the start is the one that was asked for
+TINY, HUGE = 1e-9, 1e9  # a variance beyond these is on its way to 0 or to infinity
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A (mean, variance) that a layer maps to itself.
+
+    Attributes:
+        jacobian: ``(2, 2)``: d(next mean, next variance) / d(mean, variance) there.
+        eigenvalues: ``(2,)``, of the jacobian, largest absolute value first.
+        spectral_norm: Largest singular value of the jacobian; below 1, every step comes nearer.
+        residual: How far one more layer moves the point, the larger of mean and variance.
+        kind: "attracting" if every |eigenvalue| < 1, "repelling" if one is > 1, else "neutral".
+        reason: The same as a sentence.
+    """
+
+    mean: float
+    variance: float
+    jacobian: np.ndarray
+    eigenvalues: np.ndarray
+    spectral_norm: float
+    residual: float
+    kind: Literal["attracting", "repelling", "neutral"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class NoFixedPoint:
+    """What the map does instead of settling.
+
+    Attributes:
+        mean, variance: The last point that was reached.
+        layers: After how many layers.
+        trend: "vanishing" (the variance goes to 0), "exploding", or "unsettled".
+        reason: The same as a sentence.
+    """
+
+    mean: float
+    variance: float
+    layers: int
+    trend: Literal["vanishing", "exploding", "unsettled"]
+    reason: str
+
+
+def fixed_point(
+    act: str | Activation, omega: float = 0.0, tau: float = 1.0, start: Point = (0.0, 1.0)
+) -> FixedPoint | NoFixedPoint:
+    """Returns the fixed point of the moment map that belongs to the start, or why there is none.
+
+    That is the fixed point at the start itself (within 0.1 %), else the one that iterating the map
+    from the start leads to. Both are polished by Newton's method, so a repelling point, which
+    iteration leaves, can be looked at by starting from it. Variance 0 is not reported as a fixed
+    point, though it is one of the map wherever f(0) = 0: no signal passes there.
+
+    >>> point = fixed_point("selu")
+    >>> round(point.mean, 6) + 0.0, round(point.variance, 6), point.kind
+    (0.0, 1.0, 'attracting')
+
+    Source: Klambauer et al. 2017 (arXiv:1706.02515), section 2.
+
+    Args:
+        omega, tau: Sum and sum of squares of a unit's incoming weights.
+        start: Mean and variance to start from.
+
+    Raises:
+        ValueError: The activation is unknown, or a number is out of its range.
+    """
+    act = activation(act)
+    omega = number("omega", omega, -1e3, 1e3)
+    tau = number("tau", tau, 0.0, 1e6)
+    start = (number("mean", start[0], -1e6, 1e6), number("variance", start[1], TINY, HUGE))
+
+    def step(point: Point) -> Point:
+        after = moment_map(act, *point, omega=omega, tau=tau)
+        return float(after.mean), float(after.variance)
+
+    here = _polish(act, omega, tau, start)
+    if here and _distance(here, start) < NEARBY:
+        return _describe(act, omega, tau, here)
+    last, layers, before = start, 0, start
+    while layers < LAYERS and TINY < last[1] < HUGE:
+        before, last, layers = last, step(last), layers + 1
+        if _distance(before, last) < SETTLED:
+            break
+    there = _polish(act, omega, tau, last) if TINY < last[1] < HUGE else None
+    # Newton's method may run off to another point: only one near the orbit's end is its limit.
+    if there and _distance(there, last) < 0.5:
+        return _describe(act, omega, tau, there)
+    return _explain(start, before, last, layers)
+
+
+def _distance(a: Point, b: Point) -> float:
+    """Returns the larger of the mean's shift in standard deviations and the variance's share."""
+    variance = max(a[1], b[1])
+    if not 0 < variance < np.inf:
+        return np.inf if a != b else 0.0
+    return max(abs(a[0] - b[0]) / variance**0.5, abs(a[1] - b[1]) / variance)
+
+
+def _polish(act: Activation, omega: float, tau: float, start: Point) -> Point | None:
+    """Returns the root of (mean~ - mean, variance~ - variance) that Newton finds, or None."""
+    scale = np.array([start[1] ** 0.5, start[1]])  # so that both unknowns are of order 1
+
+    def shift(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, variance = x * scale
+        if not 0 < variance < HUGE:
+            return np.full(2, 1e6), np.eye(2)
+        after = moment_map(act, mean, variance, omega=omega, tau=tau)
+        gap = np.array([after.mean - mean, after.variance - variance]) / scale
+        return gap, after.jacobian * scale / scale[:, None] - np.eye(2)
+
+    if np.abs(shift(np.array(start) / scale)[0]).max() < ROUNDING:  # on a line of fixed points too
+        return start
+    found = optimize.root(shift, np.array(start) / scale, jac=True, tol=1e-14)
+    mean, variance = found.x * scale
+    if not (TINY < variance < HUGE) or np.abs(shift(found.x)[0]).max() > SETTLED:
+        return None
+    return float(mean), float(variance)
+
+
+def _describe(act: Activation, omega: float, tau: float, point: Point) -> FixedPoint:
+    after = moment_map(act, *point, omega=omega, tau=tau)
+    jacobian = np.asarray(after.jacobian, dtype=np.float64).reshape(2, 2)
+    eigenvalues = np.linalg.eigvals(jacobian)
+    eigenvalues = eigenvalues[np.argsort(-np.abs(eigenvalues))]
+    radius = float(np.abs(eigenvalues[0]))
+    if abs(radius - 1) <= NEUTRAL:
+        kind, words = "neutral", "points near it neither come nearer nor leave"
+    elif radius < 1:
+        kind, words = "attracting", f"deviations shrink to {radius:.4g} of themselves a layer"
+    else:
+        kind, words = "repelling", f"deviations grow by a factor of {radius:.4g} a layer"
+    residual = max(abs(float(after.mean) - point[0]), abs(float(after.variance) - point[1]))
+    return FixedPoint(
+        mean=point[0],
+        variance=point[1],
+        jacobian=jacobian,
+        eigenvalues=eigenvalues,
+        spectral_norm=float(np.linalg.norm(jacobian, 2)),
+        residual=residual,
+        kind=kind,
+        reason=f"{_words(point).capitalize()} are {kind}: {words}.",
+    )
+
+
+def _explain(start: Point, before: Point, last: Point, layers: int) -> NoFixedPoint:
+    trend: Literal["vanishing", "exploding", "unsettled"]
+    if last[1] <= TINY:
+        trend, words = "vanishing", f"the variance goes to 0 (below {TINY:g} by layer {layers})"
+    elif not last[1] < HUGE:
+        trend, words = "exploding", f"the variance explodes (over {HUGE:g} by layer {layers})"
+    else:
+        trend = "unsettled"
+        moved = "falls" if last[1] < before[1] else "grows"
+        words = (
+            f"the variance is {last[1]:.3g} after {layers} layers and still {moved}, by "
+            f"{abs(1 - last[1] / before[1]):.1g} of itself a layer; it may go on, or the map cycle"
+        )
+    return NoFixedPoint(
+        last[0], last[1], layers, trend, f"No fixed point from {_words(start)}: {words}."
+    )
+
+
+def _words(point: Point) -> str:
+    mean = 0.0 if abs(point[0]) < 1e-9 * point[1] ** 0.5 else point[0]  # rounding is no mean
+    return f"mean {mean:.4g} and variance {point[1]:.4g}"

@@ -1,0 +1,54 @@
+"""How an activation moves the products of pairs of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snn_core.activations import Activation, gaussian_moments
+from snn_core.theory.hermite import ORDERS, coefficients, powers_of
+from snn_core.theory.maps import correlation_map
+from snn_core.theory.state import moments_at
+
+__all__ = ["pair_products"]
+
+
+def pair_products(
+    act: Activation, mean: np.ndarray, variance: np.ndarray, product: np.ndarray
+) -> np.ndarray:
+    """Returns E f(z_a) f(z_b) for all pairs of samples ``(K, K)``, NaN where not known.
+
+    z_a ~ N(mean_a, variance_a), given ``(K, 1, 1)``, with E z_a z_b = product. For one
+    representative the answer is exact; for several it is the Hermite series, good to 1e-4 where f
+    has kinks.
+    """
+    if not np.isfinite(product).all():
+        return np.full_like(product, np.nan)
+    m, v = mean.ravel(), variance.ravel()
+    covariance = product - np.outer(m, m)
+    length = np.sqrt(np.outer(v, v))
+    with np.errstate(all="ignore"):
+        correlation = np.where(length > 0.0, np.clip(covariance / length, -1.0, 1.0), 1.0)
+    if len(m) == 1:
+        one = _one_pair(act, float(m[0]), float(v[0]), float(correlation[0, 0]))
+        return np.array([[one]])
+    a = coefficients(act, m, v)[0]
+    rest = np.maximum(gaussian_moments(act, m, v).second_moment - np.square(a).sum(1), 0.0)
+    total = np.sqrt(np.outer(rest, rest))  # what the series leaves out, as one more order
+    for k in range(ORDERS - 1, -1, -1):
+        total = total * correlation + np.outer(a[:, k], a[:, k])
+    return total
+
+
+def _one_pair(act: Activation, mean: float, variance: float, correlation: float) -> float:
+    moments = moments_at(act, mean, variance)
+    if correlation == 1.0:
+        return float(moments.second_moment)
+    if abs(correlation) < 1e-8:  # the next term is of its square
+        slope = float(moments.derivative_mean)
+        return float(moments.mean) ** 2 + correlation * variance * slope**2
+    if act.moments is None:  # the exact map costs milliseconds without a closed form
+        a = coefficients(act, np.array(mean), np.array(variance))[0]
+        rest = float(moments.second_moment) - float(a @ a)
+        if abs(rest) * abs(correlation) ** ORDERS < 1e-9 * moments.second_moment:
+            return float(np.square(a) @ powers_of(correlation)[0])
+    return float(correlation_map(act, variance, correlation, mean))

@@ -1,0 +1,176 @@
+"""Everything the theory says of an experiment, before any weight is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snn_core.activations import Activation
+from snn_core.datasets import InputLaw, input_law
+from snn_core.spec import (
+    Experiment,
+    NetworkSpec,
+    activation_of,
+    dataset_of,
+    initializer_of,
+    input_shape,
+)
+from snn_core.theory.backward import gradient_reasons, gradient_variance
+from snn_core.theory.bands import LayerWidth, bands, input_scatter
+from snn_core.theory.pooled import Forward, forward
+from snn_core.theory.prediction import Prediction
+from snn_core.theory.state import State, after_dropout, moments_at
+
+__all__ = ["predict"]
+
+WIDEST = 0.5  # relative standard deviation up to which the linear response of bands.py holds
+
+
+def predict(experiment: Experiment) -> Prediction:
+    """Returns the theory's mean, variance, correlation, gradient and bands at every layer.
+
+    Uses the experiment's shapes and laws only: no weight and no synthetic input is drawn. Whatever
+    no theory gives is NaN, and ``reasons`` says why.
+    """
+    net = experiment.network
+    run = forward(experiment)
+    mean, variance = np.array([state.pooled for state in run.states]).T
+    second = variance + mean**2
+    product = np.array([state.pair for state in run.states])
+    if net.kind == "mlp":
+        product[0] = _law(experiment).pair_product  # of all rows, not of the representatives
+    share = 1.0 / experiment.batch
+    with np.errstate(all="ignore"):
+        between = share * second + (1.0 - share) * product - mean**2
+        within = (1.0 - share) * (second - product)
+        correlation = np.array([state.cosine for state in run.states])
+        gradient = gradient_variance(net, run)
+    mean_sd, variance_sd, band_reasons = _bands(experiment, run)
+    unit_mean, unit_variance, unit_reasons = _unit(experiment, run)
+    reasons = (
+        run.reasons + _pair_reasons(net, second) + gradient_reasons(net, run)
+        + unit_reasons + band_reasons
+    )  # fmt: skip
+    return Prediction(
+        mean=mean,
+        variance=np.maximum(variance, 0.0),
+        between=np.maximum(between, 0.0),
+        within=np.maximum(within, 0.0),
+        correlation=correlation,
+        gradient_variance=gradient,
+        mean_sd=mean_sd,
+        variance_sd=variance_sd,
+        unit_mean=unit_mean,
+        unit_variance=unit_variance,
+        reasons=reasons,
+    )
+
+
+def _pair_reasons(net: NetworkSpec, second: np.ndarray) -> tuple[str, ...]:
+    if net.kind == "cnn":
+        return ("Correlations: no theory of convolutions follows pairs of samples here.",)
+    if (second == 0.0).any():
+        return ("Correlations: vectors that are all zero have none.",)
+    return ()
+
+
+def _unit(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Returns the SNN map's orbit of a unit with omega = 0 (Klambauer et al. 2017, eqs. 3-5)."""
+    net, law = experiment.network, _law(experiment)
+    depth = len(run.layers)
+    means, variances = np.full((2, depth + 1), np.nan)
+    if net.kind == "cnn" or net.normalization != "none" or net.residual:
+        sentence = (
+            "SNN map: it covers dense layers without normalization or residual connections; "
+            "no orbit of a unit is drawn."
+        )
+        return means, variances, (sentence,)
+    act = activation_of(net)
+    means[0] = law.mean.mean()
+    variances[0] = max(float(law.second_moment.mean()) - law.pair_product, 0.0)
+    for index, layer in enumerate(run.layers, start=1):
+        spread = variances[index - 1] * layer.rows.tau
+        if not np.isfinite(spread):
+            return means, variances, ()  # the pooled moments went the same way, with a reason
+        means[index], variances[index] = _unit_step(net, act, spread)
+    return means, variances, ()
+
+
+def _unit_step(net: NetworkSpec, act: Activation, spread: float) -> tuple[float, float]:
+    moments = moments_at(act, net.bias, spread)
+    if net.dropout == "none":
+        return float(moments.mean), float(moments.variance)
+    state = State(moments.mean, moments.second_moment, np.full((1, 1), np.nan))
+    return after_dropout(net, act, state).pooled
+
+
+def _law(experiment: Experiment) -> InputLaw:
+    features = int(np.prod(input_shape(experiment)))
+    return input_law(dataset_of(experiment), features, experiment.standardize)
+
+
+def _bands(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Returns the finite-width standard deviations of the pooled mean and variance."""
+    net, depth = experiment.network, len(run.layers)
+    deviations = np.full((2, depth + 1), np.nan)
+    stranger = _beyond_bands(experiment)
+    if stranger:
+        sentence = f"No finite-width theory for {stranger} yet: the band is the spread over seeds."
+        return deviations[0], deviations[1], (sentence,)
+    data, features = dataset_of(experiment), input_shape(experiment)[0]
+    mean, variance = (0.0, 1.0) if experiment.standardize else (data.mean, data.variance)
+    start = input_scatter(mean, variance, data.correlation, data.kurtosis, features)
+    known = _widths(net, run)
+    for index, scatter in enumerate(bands(activation_of(net), start, tuple(known))):
+        centre, spread = run.states[index].pooled
+        sd = scatter.pooled(experiment.batch, centre)
+        if sd[1] > WIDEST * spread:
+            sentence = (
+                f"Finite-width theory ends at layer {index}: from there the variance strays by "
+                f"more than {WIDEST:.0%} from one draw to the next, with a heavy tail."
+            )
+            return deviations[0], deviations[1], (sentence,)
+        deviations[:, index] = sd
+    if len(known) == depth:
+        return deviations[0], deviations[1], ()
+    sentence = (
+        f"Finite-width theory ends at layer {len(known) + 1}: the variance there is "
+        "too small or too large to tell anything of it."
+    )
+    return deviations[0], deviations[1], (sentence,)
+
+
+def _beyond_bands(experiment: Experiment) -> str:
+    """Returns what the finite-width theory does not cover, in words, or nothing."""
+    net = experiment.network
+    checks = (
+        (net.kind == "cnn", "convolutions"),
+        (dataset_of(experiment).kind == "real", "real data"),
+        (initializer_of(net).law != "independent", "orthogonal weights"),
+        (net.constraint not in ("none", "centralize_layer"), "this constraint"),
+        (net.normalization != "none", "normalization layers"),
+        (net.dropout != "none", "dropout"),
+        (net.residual, "residual connections"),
+    )
+    return next((words for holds, words in checks if holds), "")
+
+
+def _widths(net: NetworkSpec, run: Forward) -> list[LayerWidth]:
+    """Returns the layers up to the first whose numbers leave the range of the theory."""
+    law, found = initializer_of(net), []
+    for state, layer in zip(run.states[:-1], run.layers, strict=True):
+        spread, variance = layer.rows.spread, float(layer.variance.mean())
+        if variance and not 1e-60 < variance < 1e60:
+            break
+        # A centralized layer takes sum(x) times the grand mean out of all its units at once.
+        removed = spread * state.pooled[0] ** 2 if net.constraint == "centralize_layer" else 0.0
+        found.append(
+            LayerWidth(
+                mean=net.bias,
+                variance=variance,
+                spread=spread,
+                bias_variance=law.bias_variance(layer.plan.fan_in) if law.bias_variance else 0.0,
+                units=layer.plan.outputs,
+                removed=removed,
+            )
+        )
+    return found

@@ -1,0 +1,234 @@
+"""What the pooled theory knows of one layer's output, and what parts of a layer do to it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from snn_core.activations import Activation, gaussian_moments
+from snn_core.datasets import InputLaw
+from snn_core.gaussian import GaussianMoments
+from snn_core.spec import NetworkSpec
+
+__all__ = [
+    "State",
+    "after_activation",
+    "after_dropout",
+    "after_normalization",
+    "after_residual",
+    "dropout_gain",
+    "input_state",
+    "moments_at",
+    "unknown_state",
+]
+
+EPSILON = 1e-5  # of every normalization layer, inside the root
+LOG_STEP = 0.035  # of interpolation nodes in log variance; leaves 1e-9
+OFFSETS = np.arange(6.0)
+
+
+@dataclass(frozen=True)
+class State:
+    """Moments of a layer's output, over its units, for K representative samples.
+
+    Attributes:
+        mean: ``(K, height, width)``, one position for a dense layer.
+        second_moment: ``(K, height, width)``.
+        product: ``(K, K)`` mean over units of h_a h_b for different samples, NaN where no theory
+            gives it. The diagonal means nothing, but for K = 1 it stands for any two samples.
+    """
+
+    mean: np.ndarray
+    second_moment: np.ndarray
+    product: np.ndarray
+
+    @property
+    def pooled(self) -> tuple[float, float]:
+        """Mean and variance over units, samples and positions."""
+        mean = float(self.mean.mean())
+        return mean, float(self.second_moment.mean()) - mean**2
+
+    @property
+    def pair(self) -> float:
+        """Mean of the product over pairs of different samples."""
+        return float(_mean_over_others(self.product).mean())
+
+    @property
+    def cosine(self) -> float:
+        """Mean over pairs of different samples of the cosine between their vectors."""
+        length = np.sqrt(self.second_moment.mean((1, 2)))
+        return float(_mean_over_others(self.product / np.outer(length, length)).mean())
+
+
+def _mean_over_others(product: np.ndarray) -> np.ndarray:
+    """Returns, for every sample, the mean over the other samples ``(K,)``."""
+    count = len(product)
+    if count == 1:
+        return product[0]
+    return (product.sum(1) - np.diagonal(product)) / (count - 1)
+
+
+def input_state(law: InputLaw, shape: tuple[int, ...]) -> State:
+    """Returns the input's moments, for an input of ``(features,)`` or ``(channels, h, w)``."""
+    mean, second = law.mean[:, None, None], law.second_moment[:, None, None]
+    if len(shape) == 1:
+        return State(mean, second, law.products)
+    if law.mean_map is not None and law.second_map is not None:
+        return State(law.mean_map, law.second_map, np.full_like(law.products, np.nan))
+    ones = np.ones((1, *shape[1:]))
+    return State(mean * ones, second * ones, np.full_like(law.products, np.nan))
+
+
+def unknown_state(samples: int, size: int) -> State:
+    """Returns a state that no theory gives."""
+    nothing = np.full((samples, size, size), np.nan)
+    return State(nothing, nothing, np.full((samples, samples), np.nan))
+
+
+@functools.lru_cache(maxsize=4096)
+def moments_at(act: Activation, mean: float, variance: float) -> GaussianMoments:
+    """Returns the moments of one Gaussian; a deep network asks for a fixed point's often."""
+    moments = gaussian_moments(act, mean, variance)
+    for field in moments:
+        field.setflags(write=False)
+    return moments
+
+
+def after_activation(
+    act: Activation, mean: np.ndarray, variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns E f, E f^2 and E f'^2 at every z ~ N(mean, variance), each ``(K, h, w)``.
+
+    Equal points are computed once, and many different ones are interpolated.
+    """
+    shape = np.broadcast_shapes(mean.shape, variance.shape)
+    if shape == (1, 1, 1) and np.isfinite(mean + variance).all():
+        m = moments_at(act, float(mean.item()), float(variance.item()))
+        e, e2, d2 = m.mean, m.second_moment, m.derivative_second_moment
+        return e.reshape(shape), e2.reshape(shape), d2.reshape(shape)
+    rows = np.full((3, *shape), np.nan)
+    known = np.isfinite(mean + variance)
+    centre, spread = np.broadcast_to(mean, shape)[known], np.broadcast_to(variance, shape)[known]
+    values = np.empty((3, centre.size))
+    for m in np.unique(centre):
+        here = centre == m
+        values[:, here] = _moments_at(act, float(m), spread[here])
+    rows[:, known] = values
+    return rows[0], rows[1], rows[2]
+
+
+def _moments_at(act: Activation, mean: float, variance: np.ndarray) -> np.ndarray:
+    """Returns E f, E f^2, E f'^2 ``(3, points)`` for variances ``(points,)``."""
+    # Sums over taps leave noise in the last digits of what is equal in truth.
+    with np.errstate(divide="ignore"):
+        logs, where = np.unique(np.round(np.log(variance), 12), return_inverse=True)
+    first = int(np.isneginf(logs[0]))  # variance 0 is computed, never interpolated
+    count = int((logs[-1] - logs[first]) / LOG_STEP) + OFFSETS.size if first < logs.size else 0
+    if logs.size <= max(count, 64):
+        return _exact(act, mean, np.exp(logs))[:, where]
+    nodes = np.linspace(logs[first], logs[-1], count)
+    values = _interpolated(nodes, _exact(act, mean, np.exp(nodes)), logs[first:])
+    zero = _exact(act, mean, np.zeros(first))
+    return np.concatenate([zero, values], axis=1)[:, where]
+
+
+def _exact(act: Activation, mean: float, variance: np.ndarray) -> np.ndarray:
+    m = gaussian_moments(act, mean, variance)
+    return np.stack([m.mean, m.second_moment, m.derivative_second_moment])
+
+
+def _interpolated(nodes: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Returns rows of values, given on even nodes, at other points: six-point Lagrange."""
+    position = (at - nodes[0]) / (nodes[1] - nodes[0])
+    left = np.clip(position.astype(int) - 2, 0, nodes.size - OFFSETS.size)
+    t = position - left
+    result = np.zeros((len(values), at.size))
+    for j in OFFSETS:
+        others = OFFSETS[j != OFFSETS]
+        weight = np.prod(t[:, None] - others, axis=1) / np.prod(j - others)
+        result += weight * values[:, left + int(j)]
+    return result
+
+
+def after_dropout(net: NetworkSpec, act: Activation, state: State) -> State:
+    """Returns the state after dropout as in training, masks independent over units and samples.
+
+    Alpha dropout is a (mask h + (1 - mask) alpha') + b (Klambauer et al. 2017, section 3).
+    """
+    keep = 1.0 - net.dropout_rate
+    mean, second, product = state.mean, state.second_moment, state.product
+    if net.dropout == "none":
+        return state
+    if net.dropout == "standard":
+        return State(mean, second / keep, product)
+    low = act.saturation or 0.0
+    a = (keep + low**2 * keep * (1.0 - keep)) ** -0.5
+    b = -a * (1.0 - keep) * low
+    masked_mean = keep * mean + (1.0 - keep) * low
+    masked_second = keep * second + (1.0 - keep) * low**2
+    # E over the masks of one unit is a keep h: the two constants cancel.
+    return State(
+        a * masked_mean + b,
+        a**2 * masked_second + 2.0 * a * b * masked_mean + b**2,
+        (a * keep) ** 2 * product,
+    )
+
+
+def dropout_gain(net: NetworkSpec, act: Activation) -> float:
+    """Returns what dropout multiplies E[g^2] by on the way back."""
+    keep = 1.0 - net.dropout_rate
+    if net.dropout == "none":
+        return 1.0
+    if net.dropout == "standard":
+        return 1.0 / keep
+    low = act.saturation or 0.0
+    return keep / (keep + low**2 * keep * (1.0 - keep))
+
+
+def after_normalization(name: str, state: State, batch: int) -> tuple[State, np.ndarray]:
+    """Returns the normalized state and 1/r^2 per sample, the factor of E[g^2] on the way back.
+
+    In a wide layer, and a large batch, the terms of the backward pass through the statistics
+    vanish. Groups are taken to be wide, too.
+    """
+    if name == "batch":
+        return _after_batch_normalization(state, batch)
+    mean, product = state.mean, state.product
+    shift = np.zeros((1, 1, 1)) if name == "rms" else mean.mean((1, 2), keepdims=True)
+    second = state.second_moment - 2.0 * shift * mean + shift**2
+    gain = 1.0 / (np.maximum(second.mean((1, 2), keepdims=True), 0.0) + EPSILON)
+    scale, offset = np.sqrt(gain), shift.ravel()
+    product = (product - np.outer(offset, offset)) * np.outer(scale, scale)
+    return State((mean - shift) * scale, second * gain, product), gain
+
+
+def _after_batch_normalization(state: State, batch: int) -> tuple[State, np.ndarray]:
+    """The batch's mean of every unit is taken off: a double centring of the samples' products."""
+    mean = state.mean - state.mean.mean()
+    if np.isfinite(state.product).all():
+        own = state.second_moment.ravel()
+        row = own / batch + (1.0 - 1.0 / batch) * _mean_over_others(state.product)
+        second = np.maximum(own - 2.0 * row + row.mean(), 0.0)[:, None, None]
+        product = state.product - row[:, None] - row[None, :] + row.mean()
+        gain = 1.0 / (second.mean() + EPSILON)
+        return State(mean * np.sqrt(gain), second * gain, product * gain), np.full((1, 1, 1), gain)
+    # Without the products, positions and samples keep their shares of the pooled variance.
+    centre, spread = state.pooled
+    second = state.second_moment - 2.0 * centre * state.mean + centre**2
+    gain = 1.0 / (max(spread, 0.0) + EPSILON) if np.isfinite(spread) else np.nan
+    unknown = np.full((1, 1, 1), np.nan)
+    return State(mean * np.sqrt(gain), second * gain, state.product), unknown
+
+
+def after_residual(scale: float, branch: State, identity: State) -> State:
+    """Returns identity + scale * branch; random weights make the two uncorrelated over units."""
+    a, b = identity.mean.mean((1, 2)), branch.mean.mean((1, 2))
+    return State(
+        identity.mean + scale * branch.mean,
+        identity.second_moment
+        + 2.0 * scale * identity.mean * branch.mean
+        + scale**2 * branch.second_moment,
+        identity.product + scale * (np.outer(a, b) + np.outer(b, a)) + scale**2 * branch.product,
+    )

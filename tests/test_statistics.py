@@ -1,0 +1,112 @@
+"""Statistics against a float64 two-pass reference, also where float32 sums are garbage."""
+
+import math
+
+import pytest
+import torch
+
+from snn_core.statistics import (
+    mean_cosine,
+    pooled_moments,
+    saturation,
+    spread_sample,
+    unit_moments,
+)
+
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def draw(count: int, mean: float, deviation: float, dtype: torch.dtype) -> torch.Tensor:
+    source = torch.Generator().manual_seed(count)
+    x = torch.randn(count, generator=source, dtype=torch.float64) * deviation + mean
+    return x.to(dtype)
+
+
+def two_pass(x: torch.Tensor) -> tuple[float, float]:
+    x = x.double()
+    mean = x.mean()
+    return float(mean), float((x - mean).square().mean())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("count", [1, 7, 4096, 5000, 2**20 + 3])
+@pytest.mark.parametrize(
+    ("mean", "deviation"), [(0, 1), (1, 0.1), (1000, 1), (-1000, 1), (1, 1e-3), (3e4, 0)]
+)
+def test_variance_is_right_to_1e_4_at_any_mean(
+    dtype: torch.dtype, count: int, mean: float, deviation: float
+) -> None:
+    x = draw(count, mean, deviation, dtype)
+    expected_mean, expected = two_pass(x)
+    found_mean, found = pooled_moments(x)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-15 * mean * mean)
+    assert found_mean == pytest.approx(expected_mean, rel=1e-6, abs=1e-6 * math.sqrt(expected))
+
+
+def test_float32_sums_would_not_do() -> None:
+    """The reference case is one that the plain way gets wrong, so the test above can fail."""
+    x = draw(2**20 + 3, 1000, 1, torch.float32)
+    plain = float((x * x).mean() - x.mean() ** 2)
+    assert abs(plain / two_pass(x)[1] - 1) > 1e-4
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-22, 1e22, 1e37])
+def test_numbers_beyond_float32_squares(scale: float) -> None:
+    x = draw(10_000, 0, 1, torch.float64).mul(scale).float()
+    assert pooled_moments(x)[1] == pytest.approx(two_pass(x)[1], rel=1e-6)
+
+
+def test_a_constant_has_no_variance_and_a_bad_number_shows() -> None:
+    assert pooled_moments(torch.full((9999,), 0.1)) == (pytest.approx(0.1), 0.0)
+    assert pooled_moments(torch.zeros(10)) == (0.0, 0.0)
+    for bad in (math.nan, math.inf):
+        x = torch.ones(5000)
+        x[17] = bad
+        assert not math.isfinite(sum(pooled_moments(x)))
+
+
+def test_layout_does_not_matter() -> None:
+    x = torch.randn(1, 6, 5, 8, 8, generator=torch.Generator().manual_seed(1))
+    last = x[0].contiguous(memory_format=torch.channels_last)[None]
+    for view in (x, last, x.transpose(3, 4)):
+        assert pooled_moments(view) == pytest.approx(pooled_moments(x), rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(64, 10), (16, 6, 5, 5)])
+def test_between_and_within_add_up(shape: tuple[int, ...]) -> None:
+    h = torch.randn(shape, generator=torch.Generator().manual_seed(2)) + torch.arange(
+        shape[1]
+    ).view(-1, *(1,) * (len(shape) - 2))
+    mean, variance = unit_moments(h)
+    assert mean.shape == variance.shape == (shape[1],)
+    assert torch.allclose(mean[3], h[:, 3].double().mean())
+    total = float(mean.var(unbiased=False) + variance.mean())
+    assert total == pytest.approx(two_pass(h)[1], rel=1e-9)
+
+
+def test_mean_cosine_is_the_mean_over_pairs() -> None:
+    h = torch.randn(12, 7, generator=torch.Generator().manual_seed(3)) + 0.5
+    rows = torch.nn.functional.normalize(h.double(), dim=1)
+    pairs = rows @ rows.T
+    brute = (pairs.sum() - pairs.trace()) / (12 * 11)
+    for scale in (1.0, 1e25, 1e-25):
+        assert mean_cosine(h * scale) == pytest.approx(float(brute), abs=1e-6)
+    assert math.isnan(mean_cosine(h[:1])) and math.isnan(mean_cosine(torch.zeros(5, 3)))
+    assert mean_cosine(torch.cat((h, torch.zeros(2, 7)))) == pytest.approx(float(brute), abs=1e-6)
+
+
+def test_saturation_counts_small_slopes_and_dead_units() -> None:
+    slope = torch.ones(4, 5)
+    slope[:, 0] = 0.0  # dead
+    slope[0, 1] = 0.01  # saturated for one sample
+    share, dead = saturation(slope, largest=1.0)
+    assert share == pytest.approx(5 / 20) and dead == pytest.approx(1 / 5)
+    assert saturation(torch.ones(2, 3, 4, 4), 1.0) == (0.0, 0.0)
+
+
+def test_a_spread_sample_visits_every_unit() -> None:
+    h = torch.arange(64.0).expand(1024, 64)
+    values = spread_sample(h, 1000)
+    assert len(values) <= 1000 and (values.diff() >= 0).all()
+    assert set(values.tolist()) == set(range(64))
+    assert torch.equal(spread_sample(h[:4], 1000), h[:4].flatten().sort().values)
