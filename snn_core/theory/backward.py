@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from snn_core.spec import (
+    Experiment,
     LayerPlan,
     NetworkSpec,
     activation_of,
+    dataset_of,
     initializer_of,
     normalization_of,
 )
@@ -17,9 +19,10 @@ from snn_core.theory.state import dropout_gain
 __all__ = ["gradient_reasons", "gradient_variance"]
 
 NARROWEST = 128  # a group of 32 raises E[1/variance], hence the gradient, by 5 to 12 % a layer
+SMALLEST_BATCH = 128  # 64 samples raise E[1/variance], hence the gradient, by 0.5 to 2 % a layer
 
 
-def gradient_variance(net: NetworkSpec, forward: Forward) -> np.ndarray:
+def gradient_variance(experiment: Experiment, forward: Forward) -> np.ndarray:
     """Returns E[(dL/dh)^2] at every layer's output ``(depth + 1,)``, 1 at the top.
 
     Per sample and position, E g_l^2 = out * tau/fan_in * E f'^2 * E g_{l+1}^2, with the weights
@@ -29,19 +32,19 @@ def gradient_variance(net: NetworkSpec, forward: Forward) -> np.ndarray:
     g = np.ones_like(forward.states[-1].mean)
     means = [1.0]
     for state, layer in zip(forward.states[-2::-1], forward.layers[::-1], strict=True):
-        g = _before(net, layer, g, state.mean.shape)
+        g = _before(experiment, layer, g, state.mean.shape)
         means.append(float(g.mean()))
     return np.array(means[::-1])
 
 
 def _before(
-    net: NetworkSpec, layer: LayerMoments, g: np.ndarray, shape: tuple[int, ...]
+    experiment: Experiment, layer: LayerMoments, g: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
     """Returns E g^2 at the layer's input from the one at its output."""
-    plan = layer.plan
+    net, plan = experiment.network, layer.plan
     if plan.pooled:
         return np.full(shape, np.nan)
-    if _narrow_groups(net, plan):
+    if _narrow_groups(net, plan) or _unlike_batches(experiment):
         return np.full(shape, np.nan)
     branch = g * (net.residual_scale**2 if plan.skip else 1.0)
     branch = branch * dropout_gain(net, activation_of(net)) * layer.slope * layer.norm_gain
@@ -61,13 +64,20 @@ def _narrow_groups(net: NetworkSpec, plan: LayerPlan) -> bool:
     return net.normalization == "group" and plan.units // groups < NARROWEST
 
 
-def gradient_reasons(net: NetworkSpec, forward: Forward) -> tuple[str, ...]:
+def _unlike_batches(experiment: Experiment) -> bool:
+    """Whether the units' variances over the batch differ too much to stand for each other."""
+    net = experiment.network
+    random = net.kind == "mlp" and dataset_of(experiment).kind == "synthetic"
+    return net.normalization == "batch" and not (random and experiment.batch >= SMALLEST_BATCH)
+
+
+def gradient_reasons(experiment: Experiment, forward: Forward) -> tuple[str, ...]:
     """Returns a sentence for each thing that the backward theory does not reach past."""
-    found = []
-    if net.normalization == "batch" and net.kind == "cnn":
+    net, found = experiment.network, []
+    if _unlike_batches(experiment):
         found.append(
-            "Gradients: batch normalization divides by the spread between samples, which this "
-            "theory does not follow through convolutions."
+            "Gradients: batch normalization is followed through dense layers only, and for at "
+            f"least {SMALLEST_BATCH} random samples: others' unit variances stray too much."
         )
     if any(_narrow_groups(net, layer.plan) for layer in forward.layers):
         found.append(

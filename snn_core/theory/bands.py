@@ -112,7 +112,8 @@ def bands(
     for index, layer in enumerate(layers):
         by_mean, by_variance = map(float, jacobian[index, :, 1])
         slope = by_variance + 2.0 * float(series[0, index, 0]) * by_mean
-        local = _Local(*series[:3, index], float(series[3, index, 0]), slope, by_mean)
+        f, square, cube, fourth = series[:, index]
+        local = _Local(f, square, cube, float(fourth[0]), slope, by_mean)
         found.append(_through(layer, local, found[-1]))
     return tuple(found)
 

@@ -83,13 +83,14 @@ def forward(experiment: Experiment) -> Forward:
                 "from there on there is nothing to predict."
             )
             state = unknown_state(len(state.mean), plan.size)
-        if plan.pooled:
-            state = unknown_state(len(state.mean), plan.output_size)
+        if plan.pooled and _is_known(state):
             reasons.append(
                 "Pooling: the moments of single positions say nothing of their "
                 f"{'maximum' if net.pool == 'max' else 'average'}; from layer {index} on, until "
                 "a layer resets the variance, the figure shows the spread over seeds."
             )
+        if plan.pooled:
+            state = unknown_state(len(state.mean), plan.output_size)
         states.append(state)
         layers.append(layer)
     return Forward(tuple(states), tuple(layers), tuple(dict.fromkeys(reasons)))

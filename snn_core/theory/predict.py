@@ -42,13 +42,18 @@ def predict(experiment: Experiment) -> Prediction:
     with np.errstate(all="ignore"):
         between = share * second + (1.0 - share) * product - mean**2
         within = (1.0 - share) * (second - product)
+        if net.normalization == "batch":
+            between[1:], within[1:] = np.nan, np.nan
         correlation = np.array([state.cosine for state in run.states])
-        gradient = gradient_variance(net, run)
+        gradient = gradient_variance(experiment, run)
+    overflow = np.isinf(gradient)
+    gradient[overflow] = np.nan
     mean_sd, variance_sd, band_reasons = _bands(experiment, run)
     unit_mean, unit_variance, unit_reasons = _unit(experiment, run)
+    lost = ("Gradients: they leave the range of floating-point numbers.",)
     reasons = (
-        run.reasons + _pair_reasons(net, second) + gradient_reasons(net, run)
-        + unit_reasons + band_reasons
+        run.reasons + _pair_reasons(net, second) + gradient_reasons(experiment, run)
+        + unit_reasons + band_reasons + (lost if overflow.any() else ())
     )  # fmt: skip
     return Prediction(
         mean=mean,
@@ -68,6 +73,11 @@ def predict(experiment: Experiment) -> Prediction:
 def _pair_reasons(net: NetworkSpec, second: np.ndarray) -> tuple[str, ...]:
     if net.kind == "cnn":
         return ("Correlations: no theory of convolutions follows pairs of samples here.",)
+    if net.normalization == "batch":
+        return (
+            "Between and within units: batch normalization fixes every unit's own moments over "
+            "the batch, which this theory knows on average only.",
+        )
     if (second == 0.0).any():
         return ("Correlations: vectors that are all zero have none.",)
     return ()
@@ -88,7 +98,7 @@ def _unit(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray,
     means[0] = law.mean.mean()
     variances[0] = max(float(law.second_moment.mean()) - law.pair_product, 0.0)
     for index, layer in enumerate(run.layers, start=1):
-        spread = variances[index - 1] * layer.rows.tau
+        spread = float(variances[index - 1]) * layer.rows.tau
         if not np.isfinite(spread):
             return means, variances, ()  # the pooled moments went the same way, with a reason
         means[index], variances[index] = _unit_step(net, act, spread)

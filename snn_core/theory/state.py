@@ -57,9 +57,16 @@ class State:
 
     @property
     def cosine(self) -> float:
-        """Mean over pairs of different samples of the cosine between their vectors."""
+        """Mean over pairs of different samples of the cosine between their vectors.
+
+        Samples that are all zero are left out; NaN where no pair is left.
+        """
         length = np.sqrt(self.second_moment.mean((1, 2)))
-        return float(_mean_over_others(self.product / np.outer(length, length)).mean())
+        lives = ~(length == 0.0)
+        if lives.sum() < min(len(length), 2):
+            return np.nan
+        cosine = self.product[np.ix_(lives, lives)] / np.outer(length[lives], length[lives])
+        return float(_mean_over_others(cosine).mean())
 
 
 def _mean_over_others(product: np.ndarray) -> np.ndarray:
@@ -121,17 +128,21 @@ def after_activation(
 
 def _moments_at(act: Activation, mean: float, variance: np.ndarray) -> np.ndarray:
     """Returns E f, E f^2, E f'^2 ``(3, points)`` for variances ``(points,)``."""
+    some = variance > 0.0  # variance 0 is computed, never interpolated
+    logs, result = np.log(variance[some]), np.empty((3, variance.size))
+    if not some.all():
+        result[:, ~some] = _exact(act, mean, np.zeros(1))
+    if not logs.size:
+        return result
+    low, high = float(logs.min()), float(logs.max())
+    nodes = np.linspace(low, high, int((high - low) / LOG_STEP) + OFFSETS.size)
+    if logs.size > 4 * nodes.size and high > low:
+        result[:, some] = _interpolated(nodes, _exact(act, mean, np.exp(nodes)), logs)
+        return result
     # Sums over taps leave noise in the last digits of what is equal in truth.
-    with np.errstate(divide="ignore"):
-        logs, where = np.unique(np.round(np.log(variance), 12), return_inverse=True)
-    first = int(np.isneginf(logs[0]))  # variance 0 is computed, never interpolated
-    count = int((logs[-1] - logs[first]) / LOG_STEP) + OFFSETS.size if first < logs.size else 0
-    if logs.size <= max(count, 64):
-        return _exact(act, mean, np.exp(logs))[:, where]
-    nodes = np.linspace(logs[first], logs[-1], count)
-    values = _interpolated(nodes, _exact(act, mean, np.exp(nodes)), logs[first:])
-    zero = _exact(act, mean, np.zeros(first))
-    return np.concatenate([zero, values], axis=1)[:, where]
+    logs, where = np.unique(np.round(logs, 12), return_inverse=True)
+    result[:, some] = _exact(act, mean, np.exp(logs))[:, where]
+    return result
 
 
 def _exact(act: Activation, mean: float, variance: np.ndarray) -> np.ndarray:
@@ -143,13 +154,13 @@ def _interpolated(nodes: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.n
     """Returns rows of values, given on even nodes, at other points: six-point Lagrange."""
     position = (at - nodes[0]) / (nodes[1] - nodes[0])
     left = np.clip(position.astype(int) - 2, 0, nodes.size - OFFSETS.size)
-    t = position - left
-    result = np.zeros((len(values), at.size))
-    for j in OFFSETS:
-        others = OFFSETS[j != OFFSETS]
-        weight = np.prod(t[:, None] - others, axis=1) / np.prod(j - others)
-        result += weight * values[:, left + int(j)]
-    return result
+    distance = (position - left) - OFFSETS[:, None]
+    table, result = values.T, np.zeros((at.size, len(values)))
+    for j, offset in enumerate(OFFSETS):
+        others = OFFSETS != offset
+        weight = np.multiply.reduce(distance[others]) / np.prod(offset - OFFSETS[others])
+        result += weight[:, None] * table[left + j]
+    return result.T
 
 
 def after_dropout(net: NetworkSpec, act: Activation, state: State) -> State:
@@ -214,8 +225,14 @@ def _after_batch_normalization(state: State, batch: int) -> tuple[State, np.ndar
         product = state.product - row[:, None] - row[None, :] + row.mean()
         gain = 1.0 / (second.mean() + EPSILON)
         return State(mean * np.sqrt(gain), second * gain, product * gain), np.full((1, 1, 1), gain)
-    # Without the products, positions and samples keep their shares of the pooled variance.
     centre, spread = state.pooled
+    if len(mean) > 1 and np.isfinite(spread):
+        # Without the products of real samples, the pooled law stands for all. Their own second
+        # moments would mislead: most of their spread is in the mean that is taken off.
+        gain = spread / (spread + EPSILON)
+        second = np.full_like(mean, gain)
+        return State(0.0 * mean, second, state.product), np.full((1, 1, 1), np.nan)
+    # Positions keep their shares of the pooled variance.
     second = state.second_moment - 2.0 * centre * state.mean + centre**2
     gain = 1.0 / (max(spread, 0.0) + EPSILON) if np.isfinite(spread) else np.nan
     unknown = np.full((1, 1, 1), np.nan)
