@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -37,21 +38,32 @@ class _Rates(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _rates() -> _Rates:
-    """This machine's single-threaded rates, from some milliseconds of real work."""
+    """This machine's rates, from some milliseconds of real work on one thread.
+
+    The best of many short tries: on a busy machine most of them are interrupted.
+    """
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
+        rates = worker.submit(_measured_rates).result()
+    torch.set_num_threads(CORES)  # a worker's setting is also the default of new threads
+    return rates
+
+
+def _measured_rates() -> _Rates:
     x, source = torch.randn(256, 256), torch.Generator().manual_seed(0)
+    y, z = torch.empty_like(x), torch.empty_like(x)
 
     def seconds(work: Callable[[], object]) -> float:
         best = math.inf
-        for _ in range(5):
+        for _ in range(12):
             start = time.perf_counter()
             work()
             best = min(best, time.perf_counter() - start)
         return best
 
     return _Rates(
-        products=2 * 256**3 / seconds(lambda: x @ x) / CORES,
-        normals=x.numel() / seconds(lambda: x.clone().normal_(generator=source)),
-        passes=x.numel() / seconds(lambda: torch.selu(x)) / CORES,
+        products=2 * 256**3 / seconds(lambda: torch.mm(x, x, out=y)),
+        normals=x.numel() / seconds(lambda: z.normal_(generator=source)),
+        passes=x.numel() / seconds(lambda: torch.selu(x)),
     )
 
 

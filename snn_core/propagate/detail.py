@@ -95,16 +95,17 @@ def _quantiles(values: np.ndarray) -> list[float]:
 
 
 def _edges(values: Sequence[np.ndarray]) -> np.ndarray:
-    """Bin edges for all layers: evenly spaced in asinh(x / typical size).
+    """Bin edges for all layers: evenly spaced in asinh(x / size of the smallest layer).
 
-    Near the typical size that is nearly linear; layers that vanish or explode stay in the
-    picture, as on a logarithmic axis.
+    Nearly linear where all layers are alike; layers that vanish or explode by up to six decades
+    stay in the picture, as on a logarithmic axis.
     """
     tails = np.array([(v[len(v) // 1000], v[-1 - len(v) // 1000]) for v in values], dtype=float)
     tails = tails[np.isfinite(tails).all(1)]
     if not len(tails) or not tails.any():
         return np.linspace(-1.0, 1.0, BINS + 1)
-    typical = float(np.median(np.abs(tails).max(1))) or float(np.abs(tails).max())
+    sizes = np.abs(tails).max(1)
+    typical = max(float(sizes[sizes > 0].min()), 1e-6 * float(sizes.max()))
     low, high = tails[:, 0].min(), tails[:, 1].max()
     if low == high:
         low, high = low - abs(low) - typical, high + abs(high) + typical

@@ -1,0 +1,50 @@
+"""The entry point: ``streamlit run app.py``."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+PAGES = {  # name in a root link -> file, title
+    "propagate": ("pages/explore/propagate.py", "Propagate"),
+}
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> bool:
+    """Imports what every page needs, once per process, and takes it out of the garbage collector.
+
+    Streamlit may collect garbage after a rerun; with torch's objects in the heap that costs some
+    170 ms, frozen it costs 7.
+    """
+    import gc
+
+    import pages.ui.figures
+    import pages.ui.results  # noqa: F401  brings the core, and with it torch
+
+    gc.collect()
+    gc.freeze()
+    return True
+
+
+def main() -> None:
+    """Sets up the frame, follows a root link to its page, and runs the page."""
+    st.set_page_config(page_title="Self-normalizing networks", page_icon="〰️", layout="wide")
+    from pages.ui.plotly_view import preload
+
+    pages = {
+        name: st.Page(file, title=title, default=name == "propagate")
+        for name, (file, title) in PAGES.items()
+    }
+    current = st.navigation(list(pages.values()), position="top")
+    preload()
+    asked = st.query_params.get("page")
+    if asked in pages and pages[asked] != current:
+        rest = {k: v for k, v in st.query_params.to_dict().items() if k != "page"}
+        st.switch_page(pages[asked], query_params=rest)
+    with st.spinner("Loading PyTorch, once after the server's start"):
+        warm_up()
+    current.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""Propagate: from a setting to the mean and the variance of every layer."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from pages.ui import figures, results, state, widgets, words
+from pages.ui.plotly_view import plotly_view
+from snn_core.propagate import Propagation
+from snn_core.spec import Experiment
+
+STYLE = pathlib.Path(widgets.__file__).with_name("page.css")
+AXES = ("auto", "log", "linear")
+
+
+def main() -> None:
+    """Reads the setting, asks the core, draws, explains."""
+    state.open_link()
+    st.title("Propagate", anchor=False)
+    st.caption(words.INTRODUCTION)
+    st.html(STYLE)
+    with st.container(key="frame"):
+        left, right = st.columns([1, 3], gap="large")
+    with left:
+        widgets.rail()
+    with right:
+        with st.container(key="hero"):
+            _problems()
+            shown = _moments()
+        if shown is not None:
+            with st.container(key="details"):
+                _tabs(shown)
+                _share(shown)
+
+
+def _problems() -> None:
+    found = state.problems()
+    if found:
+        st.warning(
+            "This link could not be followed in full; what is left out has its default.\n\n"
+            + "\n".join(f"- {_plain(sentence.split(' Known:')[0])}" for sentence in found[:5])
+        )
+        st.button("Dismiss", on_click=state.dismiss, key="dismiss")
+
+
+def _plain(text: str) -> str:
+    """A link's text as text: no Markdown, no HTML."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
+
+
+def _moments() -> Experiment | None:
+    """Draws the hero figure; returns the experiment that it shows."""
+    p = _attempt()
+    if p is None:
+        return None
+    state.write_link(p.experiment)
+    scale = state.view("axis", AXES)
+    plotly_view(figures.moments_by_layer(p, scale), "moments", words.moments_alt(p))
+    for accident in words.accidents(p):
+        st.warning(accident)
+    st.markdown(words.moments(p))
+    if p.predicted.reasons:
+        st.caption(" ".join(p.predicted.reasons))
+    return p.experiment
+
+
+def _attempt() -> Propagation | None:
+    """Returns the result of the setting, or the last good one with a sentence that says so."""
+    last: Propagation | None = st.session_state.get("shown")
+    try:
+        experiment = state.experiment(widgets.used)
+        p = results.propagation(experiment)
+    except ValueError as error:
+        kept = " The figures still show the last setting that worked." if last else ""
+        st.error(_plain(str(error)) + kept)
+        return last
+    if p is None:
+        st.info("Stopped. The figures still show the setting before." if last else "Stopped.")
+        st.button("Propagate after all", on_click=results.release, key="release")
+        return last
+    st.session_state["shown"] = p
+    return p
+
+
+def _tabs(experiment: Experiment) -> None:
+    names = list(TABS)
+    chosen = state.view("tab", names)
+    if st.session_state.get("tab") != chosen:
+        st.session_state["tab"] = chosen
+    tabs = st.tabs(names, key="tab", on_change=_look, args=("tab", names[0]))
+    for tab, (draw, backward, detail) in zip(tabs, TABS.values(), strict=True):
+        if tab.open:
+            with tab:
+                _tab(experiment, draw, backward, detail)
+
+
+def _look(name: str, usual: str) -> None:
+    state.look(name, st.session_state[name], usual)
+
+
+def _tab(
+    experiment: Experiment, draw: Callable[[Propagation], None], backward: bool, detail: bool
+) -> None:
+    try:
+        p = results.propagation(experiment, backward=backward, detail=detail)
+    except ValueError as error:
+        st.error(_plain(str(error)))
+        return
+    if p is None:
+        st.info("Stopped.")
+        st.button("Propagate after all", on_click=results.release, key="release_tab")
+    else:
+        draw(p)
+
+
+def _distribution(p: Propagation) -> None:
+    plotly_view(figures.distribution_by_layer(p), "distribution", words.distribution_alt(p))
+    st.caption(words.DISTRIBUTION)
+
+
+def _gradients(p: Propagation) -> None:
+    figure = figures.gradients_by_layer(p, state.view("axis", AXES))
+    plotly_view(figure, "gradients", words.gradients_alt(p))
+    st.markdown(words.gradients(p))
+    st.caption(words.GRADIENTS)
+
+
+def _units(p: Propagation) -> None:
+    depth = len(p.layers) - 1
+    allowed = [str(depth), *(str(layer) for layer in range(1, depth))]
+    layer = int(state.view("layer", allowed))
+    if depth > 1:
+        st.session_state["layer"] = layer
+        st.slider(
+            "Layer",
+            1,
+            depth,
+            key="layer",
+            on_change=_look_at_layer,
+            args=(str(depth),),
+            help="The hidden layer whose units are shown; 1 is the first.",
+        )
+    expected = results.unit_moments(p, layer)
+    summary = words.units(p, layer)
+    plotly_view(figures.units_of_layer(p, layer, expected), "units", summary)
+    st.markdown(summary)
+    st.caption(words.UNITS)
+
+
+def _look_at_layer(usual: str) -> None:
+    state.look("layer", str(st.session_state["layer"]), usual)
+
+
+def _saturation(p: Propagation) -> None:
+    summary = words.saturation(p)
+    plotly_view(figures.saturation_by_layer(p), "saturation", summary)
+    st.markdown(summary)
+    st.caption(words.SATURATION)
+
+
+# name -> how to draw it, whether it needs gradients, whether it needs the costlier statistics
+TABS = {
+    "Distribution": (_distribution, False, True),
+    "Gradients": (_gradients, True, False),
+    "Omega and tau": (_units, False, True),
+    "Saturation and correlation": (_saturation, False, True),
+}
+
+
+def _share(experiment: Experiment) -> None:
+    query = urlencode({"page": "propagate"} | state.link(experiment))
+    with st.container(horizontal=True):
+        with st.popover("Share"):
+            st.caption("This link opens the same setting with the same numbers.")
+            st.code(f"{_address()}?{query}", language=None, wrap_lines=True)
+        with st.popover("Symbols"):
+            st.markdown(words.SYMBOLS)
+        axis = state.view("axis", AXES)
+        if st.session_state.get("axis") != axis:
+            st.session_state["axis"] = axis
+        st.selectbox(
+            "Variance axis",
+            AXES,
+            key="axis",
+            on_change=_look,
+            args=("axis", AXES[0]),
+            width=160,
+            help="auto: logarithmic where the values span decades.",
+        )
+
+
+def _address() -> str:
+    """The app's root, as the browser sees it."""
+    url = st.context.url or ""
+    return url.split("?")[0].rstrip("/") + "/" if url else "/"
+
+
+main()

@@ -1,0 +1,248 @@
+"""Panels side by side in one Plotly figure, and the line styles that every figure shares.
+
+One visual language: a colour belongs to a quantity, whatever the figure; a prediction is dashed in
+ink; one seed is faint, the median is solid, the middle half of the seeds is a band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from plotly import graph_objects as go
+
+__all__ = [
+    "CORRELATION",
+    "GRADIENT",
+    "INK",
+    "MEAN",
+    "NEUTRAL",
+    "PALETTE",
+    "Panel",
+    "SATURATED",
+    "UNITS",
+    "VARIANCE",
+    "band",
+    "drawable",
+    "figure",
+    "key",
+    "line",
+    "log_scale",
+    "median",
+    "predicted",
+    "quartiles",
+    "rgba",
+    "seed_lines",
+    "seeds_and_median",
+]
+
+# The light palette, in the order of config.toml's chartCategoricalColors; the chart component
+# exchanges it for the theme's own.
+PALETTE = ("#0072B2", "#D55E00", "#008F68", "#B0568B", "#8A6D00", "#2F7FAE", "#5B5B5B")
+MEAN, VARIANCE, GRADIENT, UNITS, CORRELATION, SATURATED, NEUTRAL = PALETTE
+INK = "#16202B"
+DECADES = 1.5  # a span from which a linear axis hides the small values
+HEIGHT = 400
+NARROW = {"margin.l": 46, "margin.t": 30, "legend.y": -0.09, "legend.yanchor": "top"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: its words, its traces and what they need."""
+
+    title: str
+    traces: Sequence[dict[str, Any]]
+    x: str = "layer"
+    y: str = ""  # where the title does not say it already
+    log: bool = False
+    x_axis: dict[str, Any] | None = None
+    y_axis: dict[str, Any] | None = None
+    shapes: Sequence[dict[str, Any]] = ()
+
+
+def figure(
+    panels: Sequence[Panel], keys: Sequence[dict[str, Any]] = (), hover: str = "x unified"
+) -> go.Figure:
+    """Returns the panels in one row; stacked on a narrow screen, by ``layout.meta.narrow``."""
+    count, gap = len(panels), 0.07
+    width = (1 - gap * (count - 1)) / count
+    traces = list(keys)
+    layout: dict[str, Any] = {"annotations": [], "shapes": []}
+    narrow: dict[str, Any] = {"height": 225 * count + 110} | NARROW
+    for index, panel in enumerate(panels):
+        at = "" if index == 0 else str(index + 1)
+        left, top = index * (width + gap), 1 - index / count
+        stacked = [top - (1 if index == count - 1 else 0.7) / count, top]
+        layout[f"xaxis{at}"], layout[f"yaxis{at}"] = _axes(panel, at, [left, left + width])
+        if hover == "x unified":
+            layout[f"xaxis{at}"]["unifiedhovertitle"] = {"text": "layer %{x}"}
+        layout["annotations"].append(_title(panel.title, left))
+        narrow |= {f"xaxis{at}.domain": [0.0, 1.0], f"yaxis{at}.domain": stacked}
+        if panel.x == "layer" and index < count - 1:  # the lowest panel says it for all
+            narrow[f"xaxis{at}.title.text"] = ""
+        narrow |= {f"annotations.{index}.x": 0.0, f"annotations.{index}.y": top}
+        traces += [trace | {"xaxis": f"x{at}", "yaxis": f"y{at}"} for trace in panel.traces]
+        refs = {"xref": f"x{at}", "yref": f"y{at}"}
+        layout["shapes"] += [shape | refs for shape in panel.shapes]
+    layout |= {
+        "height": HEIGHT,
+        "margin": {"l": 52, "r": 8, "t": 64 if keys else 30, "b": 44},
+        "hovermode": hover,
+        "showlegend": bool(keys),
+        "legend": {"orientation": "h", "x": 0, "y": 1.12, "yanchor": "bottom"},
+        "meta": {"palette": list(PALETTE), "ink": INK, "narrow": narrow},
+    }
+    return go.Figure({"data": traces, "layout": layout})
+
+
+def _axes(panel: Panel, at: str, domain: list[float]) -> tuple[dict[str, Any], dict[str, Any]]:
+    shared = {"automargin": False, "ticks": "outside", "ticklen": 3, "zeroline": False}
+    x = shared | {
+        "domain": domain,
+        "anchor": f"y{at}",
+        "title": {"text": panel.x, "standoff": 6, "font": {"size": 13}},
+    }
+    y = shared | {
+        "anchor": f"x{at}",
+        "title": {"text": panel.y, "standoff": 4, "font": {"size": 13}},
+        # A zoom made on a linear axis means nothing on a logarithmic one, so it is dropped then.
+        "type": "log" if panel.log else "linear",
+        "uirevision": "log" if panel.log else "linear",
+        "exponentformat": "power",
+    }
+    return x | (panel.x_axis or {}), y | (panel.y_axis or {})
+
+
+def _title(text: str, left: float) -> dict[str, Any]:
+    place = {"xref": "paper", "yref": "paper", "x": left, "y": 1.0}
+    return place | {
+        "text": f"<b>{text}</b>",
+        "showarrow": False,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "yshift": 4,
+    }
+
+
+def rgba(colour: str, opacity: float) -> str:
+    """Returns ``rgba(r, g, b, opacity)`` for a ``#rrggbb`` colour."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity:g})"
+
+
+def key(name: str, group: str, colour: str = NEUTRAL, **style: object) -> dict[str, Any]:
+    """Returns a legend entry that stands for every trace of its group and switches them."""
+    shown = {"mode": "lines", "line": {"color": colour, **style}, "showlegend": True}
+    return {
+        "type": "scatter",
+        "x": [None],
+        "y": [None],
+        "name": name,
+        "legendgroup": group,
+    } | shown
+
+
+def line(
+    x: np.ndarray, y: np.ndarray, colour: str, name: str, group: str, **style: object
+) -> dict[str, Any]:
+    """Returns one line that shows its values on hover; gaps where they are not finite."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "y": drawable(y),
+        "line": {"color": colour, "width": 2.5, **style},
+        "name": name,
+        "legendgroup": group,
+        "showlegend": False,
+        "hovertemplate": f"{name} %{{y:.4g}}<extra></extra>",
+    }
+
+
+def predicted(x: np.ndarray, y: np.ndarray, name: str = "predicted", colour: str = INK) -> dict:
+    """Returns the dashed line that always means a prediction."""
+    return line(x, y, colour, name, "predicted", width=2, dash="dash")
+
+
+def seed_lines(x: np.ndarray, values: np.ndarray, colour: str) -> dict[str, Any]:
+    """Returns every row of ``(seeds, layers)`` as a faint line, all in one trace."""
+    gap = np.full((len(values), 1), np.nan)
+    style = {"color": rgba(colour, 0.3 if len(values) <= 16 else 0.15), "width": 1}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": np.tile(np.append(x.astype(float), np.nan), len(values)),
+        "y": drawable(np.hstack([values, gap])).ravel(),
+        "line": style,
+        "name": "each seed",
+        "legendgroup": "seeds",
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+
+
+def band(
+    x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, group: str, opacity: float
+) -> dict[str, Any]:
+    """Returns the area between two curves, where both are finite."""
+    known = np.isfinite(low) & np.isfinite(high)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        # Plotly can't send an empty array, hence the lone gap where nothing is known.
+        "x": np.concatenate([x[known], x[known][::-1]]) if known.any() else [None],
+        "y": np.concatenate([low[known], high[known][::-1]]) if known.any() else [None],
+        "fill": "toself",
+        "fillcolor": rgba(colour, opacity),
+        "line": {"width": 0, "color": rgba(colour, opacity)},
+        "legendgroup": group,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+
+
+def seeds_and_median(
+    x: np.ndarray, values: np.ndarray, colour: str, name: str = "median", log: bool = False
+) -> list[dict[str, Any]]:
+    """Returns the middle half of the seeds as a band, every seed, and their median."""
+    shown = np.where(values > 0, values, np.nan) if log else values
+    low, middle, high = quartiles(shown)
+    return [
+        band(x, low, high, colour, "middle", 0.2),
+        seed_lines(x, shown, colour),
+        line(x, middle, colour, name, "median"),
+    ]
+
+
+def quartiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the quartiles over the finite seeds of every layer, NaN where there are none."""
+    found = np.full((3, values.shape[1]), np.nan)
+    for index, column in enumerate(values.T):
+        finite = column[np.isfinite(column)]
+        if len(finite):
+            found[:, index] = np.quantile(finite, (0.25, 0.5, 0.75))
+    return found[0], found[1], found[2]
+
+
+def median(values: np.ndarray) -> np.ndarray:
+    """Returns the median over the finite seeds of every layer, NaN where there are none."""
+    return quartiles(values)[1]
+
+
+def drawable(values: np.ndarray) -> np.ndarray:
+    """Returns the values with gaps for infinities; a browser has no use for those."""
+    values = np.asarray(values, dtype=float)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def log_scale(scale: str, *values: np.ndarray) -> bool:
+    """Returns whether the axis is logarithmic: as asked, or where the values span decades."""
+    if scale != "auto":
+        return scale == "log"
+    together = np.concatenate([np.ravel(v) for v in values])
+    positive = together[np.isfinite(together) & (together > 0)]
+    if not len(positive):
+        return False
+    return bool(np.log10(positive.max()) - np.log10(positive.min()) >= DECADES)

@@ -1,0 +1,168 @@
+"""Calls of the core for the page: kept while they are asked for, stoppable, a few at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+import streamlit as st
+
+from pages.ui import state
+from snn_core.propagate import Propagation, run
+from snn_core.spec import Experiment, activation_of
+
+__all__ = ["Shelf", "propagation", "release", "size", "stopped", "unit_moments"]
+
+MOST_BYTES = 256 * 2**20
+PATIENCE = 1.0  # seconds without a sign of life that nobody minds, judged by the pace so far
+
+
+class Shelf:
+    """Results by key, shared by all sessions; the least recently used go first."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self.most_bytes = most_bytes
+        self._kept: OrderedDict[Hashable, tuple[Propagation, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Propagation | None:
+        """Returns the result, or None."""
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+
+    def put(self, key: Hashable, result: Propagation) -> None:
+        """Keeps the result, and drops old ones until all fit."""
+        with self._lock:
+            self._kept[key] = (result, size(result))
+            self._kept.move_to_end(key)
+            while len(self._kept) > 1 and sum(n for _, n in self._kept.values()) > self.most_bytes:
+                self._kept.popitem(last=False)
+
+
+def size(result: object) -> int:
+    """Returns the bytes of all arrays in a result."""
+    if isinstance(result, np.ndarray):
+        return result.nbytes
+    if isinstance(result, (tuple, list)):
+        return sum(size(item) for item in result)
+    if is_dataclass(result):
+        return sum(size(getattr(result, field.name)) for field in fields(result))
+    return 0
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> Shelf:
+    return Shelf()
+
+
+@st.cache_resource(show_spinner=False)
+def _turns() -> threading.Semaphore:
+    """Two at a time in the whole process: one already uses every core, and the second lets a
+    quick one pass a slow one."""
+    return threading.Semaphore(2)
+
+
+def propagation(
+    experiment: Experiment, backward: bool = False, detail: bool = False
+) -> Propagation | None:
+    """Returns the experiment's result, or None when the person stopped it.
+
+    Shows progress and a Stop button for what takes longer than a second. Raises ValueError for a
+    setting that the core refuses. Any other widget stops it too: Streamlit then ends this script
+    inside a progress message, and everything here is given back on the way out.
+    """
+    key = (experiment, backward, detail)
+    found = _shelf().get(key)
+    if found is not None:
+        return found
+    if stopped(experiment):
+        return None
+    with _sign_of_life(key) as tell, _turn(tell):
+        result = run(
+            experiment, backward=backward, detail=detail, progress=lambda done: tell(done, "")
+        )
+    _shelf().put(key, result)
+    return result
+
+
+class _Sign:
+    """A progress bar and a Stop button that appear only when they are needed."""
+
+    def __init__(self, key: tuple[Experiment, bool, bool]) -> None:
+        self.key, self.place, self.bar = key, st.empty(), None
+        self.start, self.told = time.monotonic(), 0.0
+
+    def show(self) -> None:
+        row = self.place.container(horizontal=True, vertical_alignment="center")
+        self.bar = row.progress(0.0, "Propagating")
+        experiment, *which = self.key  # a page may show two at once
+        row.button("Stop", key=f"stop.{which}", on_click=_stop, args=(experiment,))
+
+    def __call__(self, done: float, text: str) -> bool:
+        now = time.monotonic()
+        spent = now - self.start
+        if self.bar is None and spent > PATIENCE / 4 and spent > PATIENCE * done:
+            self.show()
+        if self.bar is not None and now - self.told > 0.1:
+            self.bar.progress(min(max(done, 0.0), 1.0), text or f"Propagating, {done:.0%}")
+            self.told = now
+        return True
+
+
+@contextmanager
+def _sign_of_life(key: tuple[Experiment, bool, bool]) -> Iterator[_Sign]:
+    sign = _Sign(key)
+    yield sign
+    sign.place.empty()
+
+
+@contextmanager
+def _turn(tell: _Sign) -> Iterator[None]:
+    """Waits for a free place, giving signs of life, and gives it back whatever happens."""
+    while not _turns().acquire(timeout=0.1):
+        tell(0.0, "Waiting for other visitors' networks")
+    try:
+        yield
+    finally:
+        _turns().release()
+
+
+def _stop(experiment: Experiment) -> None:
+    state.touch()
+    st.session_state["stopped"] = experiment
+
+
+def stopped(experiment: Experiment) -> bool:
+    """Returns whether the person stopped just this experiment."""
+    return st.session_state.get("stopped") == experiment
+
+
+def release() -> None:
+    """Lets a stopped experiment run after all."""
+    state.touch()
+    st.session_state.pop("stopped", None)
+
+
+def unit_moments(p: Propagation, layer: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns mean and variance of every unit of a hidden layer by the SNN map, or None.
+
+    Each unit has its own omega and tau; its input is the predicted orbit of the layer before.
+    Where the theory has no orbit there is no prediction.
+    """
+    from snn_core.theory.maps import moment_map
+
+    assert p.detail is not None
+    mean, variance = p.predicted.unit_mean[layer - 1], p.predicted.unit_variance[layer - 1]
+    if not (np.isfinite(mean) and np.isfinite(variance)):
+        return None
+    omega, tau = p.detail.unit_omega[layer - 1], p.detail.unit_tau[layer - 1]
+    out = moment_map(activation_of(p.experiment.network), mean, variance, omega, tau)
+    return np.asarray(out.mean), np.asarray(out.variance)

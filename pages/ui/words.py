@@ -1,0 +1,229 @@
+"""What the page says: one-line readings of a result, text alternatives, captions and symbols."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pages.ui.panels import median
+from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
+
+__all__ = [
+    "DISTRIBUTION",
+    "GRADIENTS",
+    "INTRODUCTION",
+    "OPTIONS",
+    "SATURATION",
+    "SYMBOLS",
+    "UNITS",
+    "accidents",
+    "amount",
+    "distribution_alt",
+    "gradients",
+    "gradients_alt",
+    "moments",
+    "moments_alt",
+    "saturation",
+    "units",
+]
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+INTRODUCTION = (
+    "Draw the weights of a deep network, send a batch through it, and look at the mean and the "
+    "variance of the activations after every layer. A network is *self-normalizing* when both "
+    "return to a fixed point by themselves, whatever the depth."
+)
+DISTRIBUTION = (
+    "Each column is the histogram of one layer's activations over batch, units and seeds; "
+    "layer 0 is the input. A strong line is a value at which many units pile up. The value axis "
+    "is linear near 0, and logarithmic beyond where layers differ by decades."
+)
+GRADIENTS = (
+    "The gradient of a random loss with respect to every layer's output. It starts at the last "
+    "layer with variance 1 and runs back to the input, so read it from right to left."
+)
+UNITS = (
+    "**omega** is the sum of one unit's incoming weights and **tau** the sum of their squares. "
+    "Theorem 1 of Klambauer et al. (2017) proves an attracting fixed point for SELU when every "
+    "unit has |omega| ≤ 0.1 and 0.95 ≤ tau ≤ 1.1, the dashed box. These are statistics of single "
+    "units over the data, predicted by the paper's map z ~ N(mean·omega, variance·tau) for each "
+    "unit's own omega and tau; the curves at the top pool all units and are predicted by "
+    "mean-field theory. Dots off the diagonal show what the map leaves out: it gives all inputs "
+    "of a unit one and the same mean, and a batch is a sample. Of more than 3000 dots, 3000 are "
+    "drawn; the shares count all."
+)
+SATURATION = (
+    "An activation counts as **saturated** where its slope is below 5 % of the largest, a unit "
+    "as **dead** when it is saturated for every sample. The **correlation** is the mean cosine "
+    "between the activations of two samples. The pooled variance is the variance **within** "
+    "units (one unit over the data) plus that **between** units (of their means)."
+)
+SYMBOLS = """
+| symbol | meaning |
+|---|---|
+| mean, variance | over batch and units of one layer's activations, after the activation function |
+| omega | sum of a unit's incoming weights, Σ w |
+| tau | sum of the squares of a unit's incoming weights, Σ w² |
+| fan_in, fan_out | how many inputs a unit has; how many outputs one input feeds |
+| seed | one draw of all weights and of one batch |
+| predicted | what theory says of *wide random* networks before any weight is drawn; dashed |
+| ±2 sd | where theory expects some 95 % of networks of this width |
+"""
+OPTIONS = {
+    "mlp": "Fully connected (MLP)",
+    "cnn": "Convolutional (CNN)",
+    "none": "None",
+    "before": "Before the activation",
+    "after": "After the activation",
+    "alpha": "Alpha dropout",
+    "standard": "Standard dropout",
+    "zeros": "Zeros",
+    "circular": "Circular",
+    "reflect": "Reflect",
+    "max": "Max pooling",
+    "average": "Average pooling",
+    "cpu": "CPU",
+    "cuda": "GPU (CUDA)",
+}
+
+
+def amount(value: float) -> str:
+    """Returns the number with four significant digits, or "no number"."""
+    if not np.isfinite(value):
+        return "infinite" if np.isinf(value) else "not a number"
+    if value != 0 and not 1e-4 <= abs(value) < 1e4:
+        digits, exponent = f"{value:.2e}".split("e")
+        return f"{digits}×10{str(int(exponent)).translate(_RAISED)}".replace("-", "−")
+    return f"{value:.4g}".replace("-", "−")
+
+
+def moments(p: Propagation) -> str:
+    """Returns the hero figure in two sentences: the last layer, and the gradient's growth."""
+    last = len(p.layers) - 1
+    at_end, seeds = p.variance[:, -1], len(p.variance)
+    finite = at_end[np.isfinite(at_end)]
+    if not len(finite):
+        text = f"No seed reaches layer {last} with finite numbers."
+    else:
+        mean = median(p.mean)[-1]
+        text = f"After layer {last} the variance is **{amount(float(np.median(finite)))}**"
+        if seeds > 1:
+            low, high = amount(finite.min()), amount(finite.max())
+            text += f" (median of {_count(len(finite), 'seed')}, {low} to {high})"
+        text += f" and the mean **{amount(mean)}**."
+    expected = p.predicted.variance[-1]
+    if np.isfinite(expected):
+        also = p.predicted.mean[-1]
+        also = 0.0 if also**2 < 1e-24 * expected else also  # rounding, not a mean
+        text += f" Predicted for wide random networks: {amount(expected)} and {amount(also)}."
+    return f"{text} {_growth(p.predicted.gradient_variance, 'In theory the')}".strip()
+
+
+def _growth(variance: np.ndarray, subject: str) -> str:
+    """Returns how the gradient's variance changes from the last layer back to the input."""
+    first, last, depth = variance[0], variance[-1], len(variance) - 1
+    if not (np.isfinite(first) and np.isfinite(last) and first > 0 and last > 0):
+        return ""
+    whole, each = first / last, (first / last) ** (1 / depth)
+    verb = "grows" if whole >= 1.05 else "shrinks" if whole <= 0.95 else "hardly changes"
+    return (
+        f"{subject} variance of the gradient {verb} on its way back to the input, "
+        f"×{amount(whole)} in all, ×{amount(each)} a layer."
+    )
+
+
+def accidents(p: Propagation) -> list[str]:
+    """Returns a sentence each for the seeds that overflowed and for those that died."""
+    found = []
+    for layers, what in (
+        (p.diverged_at, "overflowed: numbers too large for {dtype}, first at {layer}"),
+        (p.died_at, "died: every activation has the same value, first at {layer}"),
+    ):
+        hit = [layer for layer in layers if layer is not None]
+        if hit:
+            sentence = what.format(dtype=p.experiment.dtype, layer=_layer(p, min(hit)))
+            found.append(f"{_count(len(hit), 'seed')} of {len(layers)} {sentence}.")
+    return found
+
+
+def _layer(p: Propagation, index: int) -> str:
+    name = p.layers[index]
+    return "the input" if index == 0 else f"layer {index} ({name})"
+
+
+def moments_alt(p: Propagation) -> str:
+    """Returns the text alternative of the hero figure, with its main numbers."""
+    parts = [
+        f"Mean and variance per layer, depth {len(p.layers) - 1}, {_count(len(p.mean), 'seed')}"
+    ]
+    for name, measured, expected in (
+        ("variance", p.variance, p.predicted.variance),
+        ("mean", p.mean, p.predicted.mean),
+    ):
+        end = expected[-1]
+        end = 0.0 if name == "mean" and end**2 < 1e-24 * p.predicted.variance[-1] else end
+        theory = f"{end:.5g}" if np.isfinite(end) else "not available"
+        parts.append(
+            f"{name} at the last layer: measured median {median(measured)[-1]:.5g}, "
+            f"predicted {theory}"
+        )
+    return ". ".join(parts + [s.rstrip(".") for s in accidents(p)]) + "."
+
+
+def gradients(p: Propagation) -> str:
+    """Returns the gradients' growth, measured and predicted."""
+    assert p.gradient_variance is not None
+    measured = _growth(median(p.gradient_variance), "The measured")
+    expected = _growth(p.predicted.gradient_variance, "In theory the")
+    return f"{measured} {expected}".strip()
+
+
+def gradients_alt(p: Propagation) -> str:
+    """Returns the text alternative of the gradients' figure."""
+    assert p.gradient_variance is not None
+    expected = p.predicted.gradient_variance[0]
+    theory = f"{expected:.5g}" if np.isfinite(expected) else "not available"
+    return (
+        "Variance and mean of the gradient per layer. Variance at the input: measured median "
+        f"{median(p.gradient_variance)[0]:.5g}, predicted {theory}."
+    )
+
+
+def distribution_alt(p: Propagation) -> str:
+    """Returns the text alternative of the heat map: quantiles of the last layer."""
+    assert p.detail is not None
+    low, middle, high = (median(p.detail.quantiles[:, :, at])[-1] for at in (2, 4, 6))
+    return (
+        "Histogram of the activations of every layer as a heat map. Last layer: 5 % quantile "
+        f"{low:.4g}, median {middle:.4g}, 95 % quantile {high:.4g}."
+    )
+
+
+def units(p: Propagation, layer: int) -> str:
+    """Returns which share of a layer's units lies in the box, and of all layers' units."""
+    assert p.detail is not None
+    omega, tau = p.detail.unit_omega[layer - 1], p.detail.unit_tau[layer - 1]
+    (left, right), (low, high) = THEOREM_1_OMEGA, THEOREM_1_TAU
+    in_omega, in_tau = (omega >= left) & (omega <= right), (tau >= low) & (tau <= high)
+    return (
+        f"{(in_omega & in_tau).mean():.1%} of the units of {_layer(p, layer)} lie inside the box "
+        f"({in_omega.mean():.1%} by omega, {in_tau.mean():.1%} by tau); over all layers it is "
+        f"{np.mean(p.inside):.1%}. The theorem asks it of every unit, so it says nothing of a "
+        "network of which only a fraction is inside."
+    )
+
+
+def saturation(p: Propagation) -> str:
+    """Returns the last layer's saturation and correlation in one sentence."""
+    assert p.detail is not None
+    d = p.detail
+    saturated, dead, alike = (median(v)[-1] for v in (d.saturated, d.dead, d.correlation))
+    expected = round(p.predicted.correlation[-1], 12)
+    theory = f" (predicted {amount(expected)})" if np.isfinite(expected) else ""
+    return (
+        f"At the last layer {saturated:.1%} of the activations are saturated and {dead:.1%} of "
+        f"the units are dead; two samples have a correlation of {amount(alike)}{theory}."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,283 @@
+"""Every page runs by itself, follows its controls and its link, and never shows a traceback."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import results, state, widgets, words
+from snn_core.propagate import Propagation, Stopped, run
+from snn_core.spec import Experiment, NetworkSpec, from_query
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(p for p in ROOT.glob("pages/*/*.py") if p.parent.name != "ui")
+PROPAGATE = ROOT / "pages" / "explore" / "propagate.py"
+SMALL = {"depth": "4", "width": "16", "batch": "16", "seeds": "2"}
+
+
+def opened(query: Mapping[str, str] = SMALL, page: Path = PROPAGATE) -> AppTest:
+    """Returns a page after its first run at a link."""
+    at = AppTest.from_file(str(page), default_timeout=60)
+    for key, value in query.items():
+        at.query_params[key] = value
+    return healthy(at.run())
+
+
+def healthy(at: AppTest) -> AppTest:
+    """Returns the page, which must not have raised."""
+    assert not at.exception, at.exception
+    return at
+
+
+def chart(at: AppTest, key: str = "moments") -> dict[str, Any]:
+    """Returns what the chart component was given."""
+    proto = at.get_by_key(key).proto
+    return json.loads(proto.mixed.json if proto.WhichOneof("data") == "mixed" else proto.json)
+
+
+def link(at: AppTest) -> dict[str, str]:
+    return dict(at.query_params)
+
+
+def control(at: AppTest, kind: str, name: str) -> Any:
+    """Returns the control of a setting; one that was drawn afresh has a number in its key."""
+    key = re.compile(rf"set\.{re.escape(name)}(\.\d+)?")
+    (found,) = (c for c in getattr(at, kind) if key.fullmatch(c.key or ""))
+    return found
+
+
+def set_to(at: AppTest, kind: str, name: str, value: Any) -> AppTest:
+    return healthy(control(at, kind, name).set_value(value).run())
+
+
+@pytest.fixture(autouse=True)
+def _empty_shelf() -> Iterator[None]:
+    results._shelf.clear()
+    yield
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_every_page_runs_alone(page: Path) -> None:
+    opened({}, page)
+
+
+def test_the_frame_names_every_page_and_no_page_lies_in_pages_itself() -> None:
+    # Streamlit's old multipage mode would run pages/*.py without the frame.
+    assert not list(ROOT.glob("pages/*.py"))
+    source = (ROOT / "app.py").read_text()
+    for page in PAGES:
+        assert str(page.relative_to(ROOT)) in source
+
+
+def test_the_frame_runs_and_follows_a_root_link() -> None:
+    at = opened({"page": "propagate", **SMALL}, ROOT / "app.py")
+    assert "depth 4" in chart(at)["alt"] and link(at) == SMALL
+
+
+def test_first_screen_is_the_default_experiment_without_a_click() -> None:
+    alt = chart(opened({}))["alt"]
+    assert "depth 32, 8 seeds" in alt and alt == words.moments_alt(run(Experiment()))
+
+
+def test_a_link_gives_the_same_numbers_in_a_fresh_session() -> None:
+    first = opened(SMALL | {"activation": "leaky_relu", "activation.negative_slope": "0.3"})
+    results._shelf.clear()
+    second = opened(link(first))
+    assert chart(first)["figure"] == chart(second)["figure"]
+    assert chart(first)["alt"] == chart(second)["alt"]
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), [
+    ("select_slider", "depth", 6), ("number_input", "depth.exact", 5),
+    ("selectbox", "activation", "tanh"), ("selectbox", "initializer", "he_uniform"),
+    ("selectbox", "constraint", "centralize_unit"), ("selectbox", "data", "uniform"),
+    ("number_input", "weight_factor", 1.5), ("toggle", "residual", True),
+    ("selectbox", "normalization", "layer"), ("selectbox", "dropout", "alpha"),
+])  # fmt: skip
+def test_a_control_changes_the_link_and_the_figure(kind: str, name: str, value: Any) -> None:
+    at = opened()
+    before = chart(at)["figure"]
+    set_to(at, kind, name, value)
+    assert link(at)[name.removesuffix(".exact")] == str(int(value) if value is True else value)
+    assert chart(at)["figure"] != before
+
+
+def test_both_views_of_a_number_agree() -> None:
+    at = set_to(opened(), "number_input", "width.exact", 17)
+    assert control(at, "select_slider", "width").value == 17
+    set_to(at, "select_slider", "width", 24)
+    assert control(at, "number_input", "width.exact").value == 24
+    set_to(at, "select_slider", "width", 32)
+    assert control(at, "number_input", "width.exact").value == 32 and link(at)["width"] == "32"
+
+
+def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
+    seen = set()
+    for query in (
+        {"residual": "1", "dropout": "alpha", "normalization": "layer"},
+        {"kind": "cnn", "pool": "max", "channels": "4", "image_size": "8", "dense": "1"},
+    ):
+        at = opened(SMALL | query)
+        for group in (at.select_slider, at.number_input, at.selectbox, at.toggle):
+            for control in group:
+                if (control.key or "").startswith("set.") and not control.key.endswith(".exact"):
+                    seen.add(control.key.removeprefix("set."))
+                    assert control.help or "." in control.key, control.key
+    known = set(widgets.declared()) - {"device"}  # shown where there is a choice
+    assert known <= seen
+
+
+def test_grouping_tables_name_only_settings() -> None:
+    known = set(widgets.declared())
+    named = {name for names in widgets.GROUPS.values() for name in names}
+    needed = {other for needs in widgets.NEEDS.values() for other in needs}
+    assert named | set(widgets.NEEDS) | needed | set(widgets.SLIDERS) <= known
+
+
+def test_a_part_shows_its_own_parameters_only() -> None:
+    at = set_to(opened(), "selectbox", "activation", "leaky_relu")
+    keys = {c.key for c in at.number_input}
+    assert "set.activation.negative_slope" in keys and "set.activation.alpha" not in keys
+    set_to(at, "number_input", "activation.negative_slope", 0.5)
+    assert link(at)["activation.negative_slope"] == "0.5"
+    set_to(at, "selectbox", "activation", "selu")
+    assert link(at) == SMALL
+
+
+def test_settings_out_of_use_are_hidden_and_come_back() -> None:
+    at = opened(SMALL | {"kind": "cnn", "channels": "4", "image_size": "8", "dense": "1"})
+    set_to(at, "selectbox", "kind", "mlp")
+    assert "channels" not in link(at)
+    assert "set.channels" not in {c.key for c in at.select_slider}
+    set_to(at, "selectbox", "kind", "cnn")
+    assert link(at)["channels"] == "4"
+
+
+def test_a_refused_combination_is_one_sentence_and_keeps_the_last_result() -> None:
+    at = opened(SMALL | {"kind": "cnn", "channels": "4", "image_size": "8", "dense": "1"})
+    before, where = chart(at)["figure"], link(at)
+    set_to(at, "number_input", "kernel", 4)
+    assert len(at.error) == 1 and "kernel must be odd" in at.error[0].value
+    assert chart(at)["figure"] == before and link(at) == where
+    set_to(at, "number_input", "kernel", 5)
+    assert not at.error and link(at)["kernel"] == "5"
+
+
+def test_a_setting_too_big_for_the_machine_is_one_sentence() -> None:
+    at = opened()
+    with patch.object(results, "run", side_effect=ValueError("Needs 900 GB.")):
+        set_to(at, "select_slider", "width", 4096)
+    assert [e.value for e in at.error][:1] and "Needs 900 GB" in at.error[0].value
+
+
+def test_a_hostile_link_loses_only_the_setting_at_fault() -> None:
+    at = opened(SMALL | {"activation": "<script>", "weight_factor": "nan", "foo": "1"})
+    assert len(at.warning) == 1 and len(state_problems(at)) == 3
+    assert link(at) == SMALL and "depth 4" in chart(at)["alt"]
+    healthy(at.button(key="dismiss").click().run())
+    assert not at.warning and link(at) == SMALL
+
+
+def state_problems(at: AppTest) -> list[str]:
+    return at.session_state["problems"]
+
+
+KEYS = st.sampled_from([*widgets.declared(), "activation.alpha", "view.tab", "view.layer", "page",
+                        "view.axis", "activation.__class__", "x"])  # fmt: skip
+VALUES = st.one_of(
+    st.sampled_from(["", "nan", "-1", "1e999", "9" * 5000, "../..", "cnn", "relu", "0", "<b>"]),
+    st.text(max_size=30).filter(lambda text: "\x00" not in text),
+)
+
+
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@given(st.dictionaries(KEYS, VALUES, max_size=4))
+def test_no_link_breaks_the_page(query: dict[str, str]) -> None:
+    def small(experiment: Experiment, **asked: Any) -> Propagation:
+        return run(Experiment(NetworkSpec(depth=2, width=4), batch=4, seeds=1), **asked)
+
+    with patch.object(results, "run", small):
+        opened(query)
+
+
+def test_buttons_reset_and_draw_new_weights() -> None:
+    at = opened()
+    before = chart(at)["figure"]
+    healthy(at.button(key="new_weights").click().run())
+    assert link(at)["seed"] == "1" and chart(at)["figure"] != before
+    with patch.object(results, "run", lambda e, **asked: run(from_query(SMALL), **asked)):
+        healthy(at.button(key="reset").click().run())
+    assert at.session_state["draft"].get("depth", 32) == 32
+    assert control(at, "select_slider", "depth").value == 32
+
+
+def test_another_address_in_the_same_session_is_followed() -> None:
+    at = opened()
+    at.query_params["depth"] = "7"
+    healthy(at.run())
+    assert "depth 7" in chart(at)["alt"] and control(at, "select_slider", "depth").value == 7
+
+
+@pytest.mark.parametrize(
+    "tab", ["Distribution", "Gradients", "Omega and tau", "Saturation and correlation"]
+)
+def test_every_tab_draws_only_itself(tab: str) -> None:
+    at = opened(SMALL | {"view.tab": tab})
+    drawn = [k for k in ("distribution", "gradients", "units", "saturation") if has(at, k)]
+    assert len(drawn) == 1 and chart(at, drawn[0])["alt"]
+
+
+def has(at: AppTest, key: str) -> bool:
+    try:
+        at.get_by_key(key)
+    except KeyError:
+        return False
+    return True
+
+
+def test_the_layer_of_the_units_is_part_of_the_link() -> None:
+    at = opened(SMALL | {"view.tab": "Omega and tau", "view.layer": "2"})
+    assert "layer 2 (dense 2)" in chart(at, "units")["alt"]
+    healthy(at.slider(key="layer").set_value(3).run())
+    assert link(at)["view.layer"] == "3"
+
+
+def test_a_stopped_propagation_keeps_the_last_result_until_asked() -> None:
+    at = opened()
+    before = chart(at)["figure"]
+    at.session_state["stopped"] = from_query(SMALL | {"depth": "6"})
+    set_to(at, "select_slider", "depth", 6)
+    assert chart(at)["figure"] == before and "Stopped" in at.info[0].value
+    healthy(at.button(key="release").click().run())
+    assert "depth 6" in chart(at)["alt"] and not at.info
+
+
+def test_a_place_is_given_back_however_a_propagation_ends() -> None:
+    turns = results._turns()
+    for end in (ValueError("no"), Stopped(), KeyboardInterrupt()):
+        with pytest.raises(type(end)), results._turn(lambda done, text: True):
+            raise end
+    assert [turns.acquire(blocking=False) for _ in range(3)] == [True, True, False]
+    turns.release(2)
+
+
+def test_the_shelf_forgets_the_oldest_first_and_is_bounded() -> None:
+    p = run(from_query(SMALL))
+    shelf = results.Shelf(most_bytes=int(2.5 * results.size(p)))
+    for key in "abc":
+        shelf.get("a")
+        shelf.put(key, p)
+    assert [shelf.get(key) is p for key in "abc"] == [True, False, True]
+
+
+def test_the_state_has_a_default_for_every_setting() -> None:
+    assert all(state.default(name) is not None for name in widgets.declared())
