@@ -71,7 +71,7 @@ def main() -> None:
             figure.add_trace(line, row=1, col=column)
     figure.update_xaxes(type="log")
     figure.update_yaxes(type="log", title_text="time, relative to the smallest", col=1)
-    figure.write_html(arguments.plot, include_plotlyjs="directory")
+    figure.write_html(arguments.plot, include_plotlyjs=True)
     print(f"plot: {arguments.plot}")
 
 
