@@ -9,7 +9,7 @@
 from snn_core.activations import ACTIVATIONS, Activation, activation
 from snn_core.constraints import CONSTRAINTS, Constraint, constraint
 from snn_core.cost import Cost, estimate
-from snn_core.datasets import DATASETS, Dataset, dataset
+from snn_core.datasets import DATASETS, Dataset, Split, dataset, split
 from snn_core.initializers import INITIALIZERS, Initializer, initializer
 from snn_core.network import build
 from snn_core.normalizations import NORMALIZATIONS, Normalization, normalization
@@ -18,6 +18,7 @@ from snn_core.spec import (
     Experiment,
     NetworkSpec,
     SettingError,
+    TrainingSpec,
     from_json,
     from_query,
     read_query,
@@ -28,6 +29,17 @@ from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, fixed_point
 from snn_core.theory.maps import MomentMap, correlation_map, moment_map
 from snn_core.theory.predict import predict
 from snn_core.theory.prediction import Prediction
+from snn_core.train import (
+    ArmSnapshot,
+    Checkpoint,
+    Run,
+    Snapshot,
+    resume,
+    rewind,
+    start,
+    state_of,
+    train,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -37,6 +49,8 @@ __all__ = [
     "NORMALIZATIONS",
     "QUANTILES",
     "Activation",
+    "ArmSnapshot",
+    "Checkpoint",
     "Constraint",
     "Cost",
     "Dataset",
@@ -50,8 +64,12 @@ __all__ = [
     "Normalization",
     "Prediction",
     "Propagation",
+    "Run",
     "SettingError",
+    "Snapshot",
+    "Split",
     "Stopped",
+    "TrainingSpec",
     "activation",
     "build",
     "constraint",
@@ -67,7 +85,13 @@ __all__ = [
     "predict",
     "propagate",
     "read_query",
+    "resume",
+    "rewind",
     "run",
+    "split",
+    "start",
+    "state_of",
     "to_json",
     "to_query",
+    "train",
 ]

@@ -30,7 +30,7 @@ from snn_core.spec import (
 
 __all__ = ["Layer", "build", "draw_inputs", "draw_layers", "forward", "generator"]
 
-STREAMS = ("weights", "inputs", "dropout", "cotangent")
+STREAMS = ("weights", "inputs", "dropout", "cotangent", "head", "order", "mixup")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Layer:
 
     ``weight`` is ``(seeds, out, in, *kernel)``; ``bias`` is ``(seeds, out)`` or None for zero.
     ``omega`` and ``tau`` are ``(seeds, out)`` float64: sum(w) and sum(w^2) of every unit.
+    ``scale`` is ``(seeds,)``, what the activation's output is multiplied by, or None for 1.
     """
 
     spec: NetworkSpec
@@ -49,15 +50,16 @@ class Layer:
     bias: Tensor | None
     omega: Tensor
     tau: Tensor
+    scale: Tensor | None = None
 
 
-def generator(experiment: Experiment, seed_index: int, stream: str) -> Generator:
-    """Returns the random numbers of one seed for one purpose.
+def generator(experiment: Experiment, seed_index: int, stream: str, *time: int) -> Generator:
+    """Returns the random numbers of one seed for one purpose, at one time where it matters.
 
-    They depend on the experiment's seed, the index and the purpose alone, so that seed k of an
-    ensemble of 8 is seed k of an ensemble of 16.
+    They depend on the experiment's seed, the index, the purpose and the time alone, so that seed k
+    of an ensemble of 8 is seed k of an ensemble of 16.
     """
-    entropy = (experiment.seed, seed_index, STREAMS.index(stream))
+    entropy = (experiment.seed, seed_index, STREAMS.index(stream), *time)
     state = np.random.SeedSequence(entropy).generate_state(1)[0]
     return torch.Generator().manual_seed(int(state))
 
@@ -141,13 +143,19 @@ def calibrate(experiment: Experiment, layer: Layer, h: Tensor) -> Layer:
     return _finished(experiment, rule, layer.plan, act, norm, weight.float(), layer.bias)
 
 
-def build(experiment: Experiment, seeds: Sequence[int] | None = None) -> list[Layer]:
-    """Returns the layers of the experiment's ensemble: all its seeds, or the ones named."""
+def build(
+    experiment: Experiment, seeds: Sequence[int] | None = None, inputs: Tensor | None = None
+) -> list[Layer]:
+    """Returns the layers of the experiment's ensemble: all its seeds, or the ones named.
+
+    LSUV is calibrated on ``inputs``, ``(seeds, batch, *input shape)``, or else on what
+    `draw_inputs` draws.
+    """
     seeds = range(experiment.seeds) if seeds is None else seeds
     layers = draw_layers(experiment, seeds)
     if not initializer_of(experiment.network).calibrated:
         return list(layers)
-    h, done = draw_inputs(experiment, seeds), []
+    h, done = draw_inputs(experiment, seeds) if inputs is None else inputs, []
     masks = [generator(experiment, index, "dropout") for index in seeds]
     for layer in layers:
         done.append(calibrate(experiment, layer, h))
@@ -170,7 +178,8 @@ def linear(layer: Layer, h: Tensor) -> Tensor:
         return _convolve(layer, h, weight, bias).to(dtype)
     h = h.flatten(2)
     if h.shape[0] == 1:  # a plain product is faster than a stack of one
-        z = torch.mm(h[0], weight[0].t()) if bias is None else F.linear(h[0], weight[0], bias[0])
+        h, weight = h.squeeze(0), weight.squeeze(0)  # not [0], which is costly to differentiate
+        z = torch.mm(h, weight.t()) if bias is None else F.linear(h, weight, bias.squeeze(0))
         return z.unsqueeze(0).to(dtype)
     rows = weight.transpose(1, 2)
     z = torch.bmm(h, rows) if bias is None else torch.baddbmm(bias.unsqueeze(1), h, rows)
@@ -207,6 +216,8 @@ def forward(
         z = layer.normalization.apply(z, 2)
     fn = act.fn if keep_z or act.fn_ is None else act.fn_
     out = fn(z)
+    if layer.scale is not None:
+        out = out * layer.scale.reshape(-1, *[1] * (out.dim() - 1))
     if spec.normalization != "none" and spec.normalization_position == "after":
         out = layer.normalization.apply(out, 2)
     if spec.dropout != "none":

@@ -329,3 +329,12 @@ def test_values_are_plain_numbers() -> None:
     act = activation("leaky_relu", negative_slope=np.float64(0.25))
     assert act.values == (("negative_slope", 0.25),) and type(act.values[0][1]) is float
     assert "np.float64" not in act.torch_code
+
+
+@pytest.mark.parametrize("name", [a.name for a in ACTIVATIONS.values() if a.pull])
+def test_the_pull_is_the_derivative_times_the_gradient(name: str) -> None:
+    act = ACTIVATIONS[name]
+    z = torch.linspace(-6.0, 6.0, 241, dtype=torch.float64)  # and the kink at 0
+    g = torch.randn(241, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert act.pull is not None
+    assert torch.allclose(act.pull(g, z), g * act.derivative(z), atol=1e-12)

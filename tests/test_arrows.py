@@ -32,7 +32,7 @@ RANKS = {
     "export": 7,
 }
 # The same inside the package spec; inside other packages every module may import every other.
-SPEC_RANKS = {"knobs": 0, "network": 1, "plan": 2, "experiment": 3, "codec": 4}
+SPEC_RANKS = {"knobs": 0, "network": 1, "training": 1, "plan": 2, "experiment": 3, "codec": 4}
 FRONT_ENDS = ("streamlit", "plotly")
 ASIDE = ("tests", "benchmarks", "docs")
 

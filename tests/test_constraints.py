@@ -152,6 +152,33 @@ def test_squares_beyond_float32_do_no_harm(name: str, size: float) -> None:
 
 @over_entries
 @over_shapes
+def test_the_differentiable_twin_is_the_projection(
+    entry: Constraint, shape: tuple[int, ...]
+) -> None:
+    weight = random_weight(shape)
+    kept = weight.clone()
+    found = entry.apply(weight)
+    assert torch.equal(weight, kept)
+    assert torch.allclose(found, entry.project_(weight.clone()), atol=1e-5)
+    sick = weight.clone()
+    sick[0, 0, 0] = torch.nan
+    assert torch.allclose(entry.apply(sick)[1:], found[1:])
+
+
+@over_entries
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 5, 3), (1, 3, 3), (2, 3, 2, 3, 3)])
+def test_the_differentiable_twin_has_the_right_gradient(
+    entry: Constraint, shape: tuple[int, ...]
+) -> None:
+    weight = random_weight(shape).double()
+    assert torch.autograd.gradcheck(entry.apply, (weight.requires_grad_(),))
+    if entry.name == "orthogonal":  # also where all singular values are one
+        flat = entry.project_(weight.detach().clone()).requires_grad_()
+        assert torch.autograd.gradcheck(entry.apply, (flat,))
+
+
+@over_entries
+@over_shapes
 def test_torch_code_is_the_same_projection(entry: Constraint, shape: tuple[int, ...]) -> None:
     weight = random_weight(shape)[:1]
     coded = weight[0].clone()

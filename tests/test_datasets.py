@@ -15,6 +15,7 @@ from snn_core.datasets.law import representatives
 
 SYNTHETIC = [name for name, data in DATASETS.items() if data.kind == "synthetic"]
 REAL = [name for name, data in DATASETS.items() if data.kind == "real"]
+PLANAR = {"moons": 2, "circles": 2, "spirals": 2, "blobs": 3, "xor": 2}  # classes
 ROWS_FEATURES_CLASSES = {
     "fashion_mnist": (7000, 784, 10),
     "digits": (1797, 64, 10),
@@ -28,6 +29,7 @@ ROWS_FEATURES_CLASSES = {
     "spambase": (4597, 57, 2),
     "statlog_image": (2310, 19, 7),
     "statlog_landsat": (6435, 36, 6),
+    "diabetes": (442, 10, 0),
 }
 IMAGES = {"fashion_mnist": (1, 28, 28), "digits": (1, 8, 8), "optical": (1, 8, 8)}
 
@@ -57,13 +59,13 @@ def small(image: bool) -> Dataset:
 def test_an_entry_is_complete(name: str) -> None:
     data = DATASETS[name]
     assert data.name == name and dataset(name) is data
-    assert data.kind in ("synthetic", "real")
-    assert (data.draw is None) == (data.kind == "real") == (data.load is not None)
+    assert data.kind in ("synthetic", "formula", "real")
+    assert (data.draw is None) == (data.kind != "synthetic") == (data.load is not None)
     assert all(len(text) > 3 for text in (data.label, data.description, data.licence))
     assert len(data.citation) > 20
     if data.kind == "real":
-        assert "doi:10.24432/" in data.citation or "arXiv:" in data.citation
-        assert "CC BY 4.0" in data.licence or "MIT" in data.licence
+        assert "doi:10." in data.citation or "arXiv:" in data.citation
+        assert any(name in data.licence for name in ("CC BY 4.0", "MIT", "BSD"))
 
 
 @pytest.mark.parametrize("standardize", [False, True])
@@ -161,6 +163,7 @@ def test_a_constant_law_cannot_be_standardised() -> None:
 
 def test_the_expected_sizes_cover_every_real_set() -> None:
     assert set(ROWS_FEATURES_CLASSES) == set(REAL) and len(SYNTHETIC) == 3
+    assert set(DATASETS) == {*SYNTHETIC, *PLANAR, *REAL}
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -169,9 +172,13 @@ def test_a_table_arrives_whole(name: str) -> None:
     read = data.load()
     rows, features, classes = ROWS_FEATURES_CLASSES[name]
     assert read.x.shape == (rows, features) and read.x.dtype == np.float32
-    assert read.y.shape == (rows,) and read.y.dtype == np.int64
+    assert read.y.shape == (rows,)
     assert np.isfinite(read.x).all()
-    assert np.array_equal(np.unique(read.y), np.arange(classes))
+    if classes:
+        assert read.y.dtype == np.int64
+        assert np.array_equal(np.unique(read.y), np.arange(classes))
+    else:  # a regression
+        assert read.y.dtype == np.float32 and np.isfinite(read.y).all() and np.ptp(read.y) > 0
     assert len(set(read.class_names)) == len(read.class_names) == classes
     assert datasets.features(data, 3) == features
     assert datasets.image_shape(data) == read.image_shape == IMAGES.get(name)
@@ -232,6 +239,46 @@ def test_digits_are_a_part_of_optical() -> None:
     rows = {(*x.tolist(), y) for x, y in zip(optical.x, optical.y.tolist(), strict=True)}
     found = [(*x.tolist(), y) in rows for x, y in zip(digits.x, digits.y.tolist(), strict=True)]
     assert all(found)
+
+
+# Points in the plane
+
+
+@pytest.mark.parametrize("name", PLANAR)
+def test_planar_points_are_a_table_of_equal_classes(name: str) -> None:
+    data = DATASETS[name]
+    read = data.load()
+    assert read.x.shape == (1000, 2) and read.x.dtype == np.float32
+    assert data.load() is read and dataset(name, **dict(data.values)) is data
+    counts = np.bincount(read.y)
+    assert len(counts) == PLANAR[name] == len(read.class_names)
+    assert counts.min() > (0.95 if name != "xor" else 0.9) * 1000 / PLANAR[name]
+    assert abs(np.corrcoef(np.arange(1000), read.y)[0, 1]) < 0.15  # the classes are mixed
+    assert np.abs(read.x).max() < 4.0
+    noisy = dataset(name, noise=1.0)
+    assert noisy is dataset(name, noise=1.0) and noisy.load().x.std() > read.x.std()
+    with pytest.raises(ValueError):
+        read.x[0, 0] = 1.0
+
+
+def test_clean_planar_points_lie_where_the_formula_says() -> None:
+    def clean(name: str, **parameters: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        read = dataset(name, noise=0.0, **parameters).load()
+        x = read.x.astype(float)
+        return x, read.y, np.hypot(*x.T)
+
+    x, y, radius = clean("circles", factor=0.25)
+    assert np.allclose(radius, np.where(y == 0, 1.0, 0.25))
+    x, y, radius = clean("moons")
+    assert np.allclose(np.where(y == 0, radius, np.hypot(x[:, 0] - 1, x[:, 1] - 0.5)), 1.0)
+    assert (x[y == 0, 1] >= -1e-6).all() and (x[y == 1, 1] <= 0.5).all()
+    x, y, radius = clean("spirals", turns=2.0)
+    turned = np.arctan2(x[:, 1], x[:, 0]) / (2 * np.pi) + 0.5 * (y == 1)
+    assert np.allclose(np.exp(2j * np.pi * turned), np.exp(2j * np.pi * 2.0 * radius), atol=1e-5)
+    x, y, radius = clean("xor")
+    assert np.array_equal(x[:, 0] * x[:, 1] > 0, y == 1) and np.abs(x).max() <= 1.0
+    x, y, radius = clean("blobs")
+    assert np.allclose(radius, 1.0) and len(np.unique(x.round(4), axis=0)) == 3
 
 
 # Files

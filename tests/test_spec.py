@@ -15,6 +15,7 @@ from snn_core.spec import (
     Experiment,
     NetworkSpec,
     SettingError,
+    TrainingSpec,
     from_json,
     from_query,
     plan_of,
@@ -83,13 +84,15 @@ def knob_values(kind: type) -> st.SearchStrategy[dict[str, object]]:
     return st.lists(st.one_of(options), max_size=8).map(dict)
 
 
-@given(knob_values(NetworkSpec), knob_values(Experiment))
+@given(knob_values(NetworkSpec), knob_values(Experiment), knob_values(TrainingSpec))
 @settings(max_examples=300, deadline=None)
 def test_any_settings_round_trip_or_are_refused_in_words(
-    network: dict[str, object], rest: dict[str, object]
+    network: dict[str, object], rest: dict[str, object], training: dict[str, object]
 ) -> None:
     try:
-        experiment = Experiment(network=NetworkSpec(**network), **rest)
+        experiment = Experiment(
+            network=NetworkSpec(**network), training=TrainingSpec(**training), **rest
+        )
     except SettingError as error:
         assert error.settings and str(error).endswith(".")
     else:
@@ -97,9 +100,48 @@ def test_any_settings_round_trip_or_are_refused_in_words(
         assert len(plan_of(experiment)) == experiment.network.depth
 
 
+def test_no_two_settings_share_a_key() -> None:
+    kinds = (NetworkSpec, Experiment, TrainingSpec)
+    names = [f.name for kind in kinds for f in fields(kind)]
+    assert len(names) == len(set(names))
+    assert len(names) + 16 <= 80  # with the parts' parameters, all of them fit into one link
+
+
+def test_training_stands_flat_in_a_link() -> None:
+    training = TrainingSpec(optimizer="adam", nesterov=True, clip=1.0)
+    query = {"optimizer": "adam", "nesterov": "1", "clip": "1.0", "depth": "4"}
+    experiment = Experiment(network=NetworkSpec(depth=4), training=training)
+    assert to_query(experiment).items() == query.items()
+    opened, problems = read_query(query | {"optimizer": "adan", "momentum": "2"})
+    assert opened == Experiment(
+        network=NetworkSpec(depth=4), training=TrainingSpec(nesterov=True, clip=1.0)
+    )
+    assert len(problems) == 2 and any("Did you mean 'adam'" in text for text in problems)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"optimizer": "sdg"}, "Did you mean 'sgd'"),
+        ({"learning_rate": float("inf")}, "got inf"),
+        ({"steps": 0}, "between 1 and"),
+        ({"nesterov": True, "momentum": 0.0}, "momentum above 0"),
+        ({"mixup": -1.0}, "the nearest is 0"),
+        ({"trainable_scale": 1}, "True or False"),
+    ],
+)
+def test_a_wrong_training_is_refused_with_what_is_right(given: dict, sentence: str) -> None:
+    with pytest.raises(SettingError, match=sentence):
+        TrainingSpec(**given)
+    with pytest.raises(SettingError, match="must be a TrainingSpec"):
+        Experiment(training="sgd")
+
+
 KEYS = st.one_of(
     st.text(max_size=30),
-    st.sampled_from([f.name for kind in (NetworkSpec, Experiment) for f in fields(kind)]),
+    st.sampled_from(
+        [f.name for kind in (NetworkSpec, Experiment, TrainingSpec) for f in fields(kind)]
+    ),
     st.sampled_from(
         ["activation.alpha", "activation.__class__", "data.variance", "network.depth", "."]
     ),

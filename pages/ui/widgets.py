@@ -30,7 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Input": ("data", "standardize", "features", "image_size", "image_channels"),
 }  # fmt: skip
 _CNN = {"kind": ("cnn",)}
-_SYNTHETIC = {"data": tuple(name for name, d in DATASETS.items() if d.kind != "real")}
+_SYNTHETIC = {"data": tuple(name for name, d in DATASETS.items() if d.load is None)}
 NEEDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "channels": _CNN,
     "kernel": _CNN,

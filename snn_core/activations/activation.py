@@ -38,6 +38,7 @@ class Activation:
         parameters: What a person may set, with bounds.
         values: The settled value of every parameter, by name, in the order of ``parameters``.
         note: A warning or explanation for a person, ``""`` if there is none.
+        pull: ``(g, z) -> g f'(z)`` in one kernel, where torch has it.
         fn_: f in place, ``z -> z``, where torch has it; equals ``fn`` and works under autograd.
     """
 
@@ -57,6 +58,7 @@ class Activation:
     values: tuple[tuple[str, float], ...] = ()
     note: str = ""
     fn_: Callable[[Tensor], Tensor] | None = None
+    pull: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 def unit_gradient(z: Tensor) -> Tensor:

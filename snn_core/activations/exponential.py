@@ -52,6 +52,10 @@ def _elu_derivative(z: Tensor, alpha: float, scale: float, rate: float) -> Tenso
     return torch.ops.aten.elu_backward(unit_gradient(z), alpha, scale, rate, False, z)
 
 
+def _elu_pull(g: Tensor, z: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
+    return torch.ops.aten.elu_backward(g, alpha, scale, rate, False, z)
+
+
 def _exponential(
     name: str,
     label: str,
@@ -72,6 +76,7 @@ def _exponential(
         formula=formula,
         fn=partial(_elu, **kernel),
         fn_=partial(_elu_, **kernel),
+        pull=partial(_elu_pull, **kernel),
         derivative=partial(_elu_derivative, **kernel),
         citation=citation,
         kinks=(0.0,),

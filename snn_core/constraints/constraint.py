@@ -23,6 +23,8 @@ class Constraint:
 
     Attributes:
         project_: Projects in place and returns the weight; twice is the same as once.
+        apply: The projection as a function to differentiate, for a parametrization: leaves the
+            weight as it is, returns the projected one; for finite float32 or float64 weights.
         violation: How far a weight is from satisfying it, ``(seeds,)``; 0 when it does.
         row_moments: ``(tau, omega_squared, fan_in, fan_out, kurtosis) -> (tau, omega_squared)``:
             E[sum w^2] and E[(sum w)^2] of a unit before and after the projection, for iid
@@ -37,6 +39,7 @@ class Constraint:
     label: str
     formula: str
     project_: Callable[[Tensor], Tensor]
+    apply: Callable[[Tensor], Tensor]
     violation: Callable[[Tensor], Tensor]
     row_moments: Callable[[float, float, int, int, float], tuple[float, float]]
     citation: str

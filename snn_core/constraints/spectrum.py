@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from snn_core.constraints import differentiable
 from snn_core.constraints.constraint import Constraint, wide, worst
 
 __all__ = ["orthogonal", "spectral_norm"]
@@ -61,6 +62,7 @@ def spectral_norm() -> Constraint:
         label="Spectral norm",
         formula="W <- W / sigma_max(W)",
         project_=project_,
+        apply=differentiable.spectral_norm,
         violation=lambda weight: worst(_largest(weight) - 1.0).to(wide(weight)),
         row_moments=row_moments,
         citation="Miyato, Kataoka, Koyama, Yoshida 2018, arXiv:1802.05957",
@@ -134,6 +136,7 @@ def orthogonal() -> Constraint:
         label="Orthogonal (nearest semi-orthogonal matrix)",
         formula="W = U S V^T <- U V^T",
         project_=project_,
+        apply=differentiable.orthogonal,
         violation=violation,
         row_moments=row_moments,
         citation="Higham 1986, Computing the Polar Decomposition, SIAM J. Sci. Stat. Comput. 7",

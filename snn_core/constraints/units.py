@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from snn_core.constraints import differentiable
 from snn_core.constraints.constraint import Constraint, unit_axes, wide, worst
 from snn_core.tables import Parameter
 
@@ -58,6 +61,7 @@ def unconstrained() -> Constraint:
         label="None",
         formula="w <- w",
         project_=lambda weight: weight,
+        apply=lambda weight: weight,
         violation=violation,
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (tau, omega_squared),
         citation="",
@@ -85,6 +89,7 @@ def centralize_layer() -> Constraint:
         label="Centralize the layer",
         formula="w <- w - mean of all the layer's weights",
         project_=project_,
+        apply=differentiable.centralize_layer,
         violation=lambda weight: _omega(weight).mean(1).abs(),
         row_moments=row_moments,
         citation="No paper known: a Keras kernel_constraint, w - mean(w)",
@@ -106,6 +111,7 @@ def centralize_unit() -> Constraint:
         label="Centralize every unit (omega = 0)",
         formula="w_i <- w_i - mean of unit i's weights",
         project_=project_,
+        apply=differentiable.centralize_unit,
         violation=lambda weight: worst(_omega(weight)),
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (
             tau - omega_squared / fan_in,
@@ -142,6 +148,7 @@ def standardize_unit() -> Constraint:
         label="Standardize every unit (omega = 0, tau = 1)",
         formula="w_i <- (w_i - mean_i) / |w_i - mean_i|",
         project_=project_,
+        apply=differentiable.standardize_unit,
         violation=violation,
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (
             (1.0, 0.0) if tau > 0.0 and fan_in > 1 else (0.0, 0.0)
@@ -171,6 +178,7 @@ def unit_norm() -> Constraint:
         label="Unit norm (tau = 1)",
         formula="w_i <- w_i / |w_i|",
         project_=project_,
+        apply=differentiable.with_norm,
         violation=lambda weight: worst(_norm(weight) - 1.0).to(wide(weight)),
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (
             (1.0, omega_squared / tau) if tau > 0.0 else (0.0, 0.0)
@@ -206,6 +214,7 @@ def max_norm(limit: float = 1.0) -> Constraint:
         label="Max norm (tau <= limit^2)",
         formula="w_i <- w_i min(1, limit / |w_i|)",
         project_=project_,
+        apply=partial(differentiable.max_norm, limit=limit),
         violation=violation,
         row_moments=row_moments,
         citation="Srivastava, Hinton, Krizhevsky et al. 2014, Dropout, JMLR 15, sec. 5.1",
@@ -244,6 +253,7 @@ def weight_norm(gain: float = 1.0) -> Constraint:
         label="Weight norm (one fixed gain)",
         formula="w_i <- gain v_i / |v_i|",
         project_=project_,
+        apply=partial(differentiable.with_norm, length=gain),
         violation=lambda weight: worst(_norm(weight) - gain).to(wide(weight)),
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (
             (gain**2, gain**2 * omega_squared / tau) if tau > 0.0 else (0.0, 0.0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from snn_core.datasets.dataset import Dataset, Table
 from snn_core.datasets.law import InputLaw, input_law
+from snn_core.datasets.planar import blobs, circles, moons, spirals, xor
 from snn_core.datasets.sampling import features, image_shape, sample, standardization
-from snn_core.datasets.scikit import BREAST_CANCER, DIGITS, WINE
+from snn_core.datasets.scikit import BREAST_CANCER, DIABETES, DIGITS, WINE
 from snn_core.datasets.shipped import (
     FASHION_MNIST,
     LETTER,
@@ -17,6 +18,7 @@ from snn_core.datasets.shipped import (
     STATLOG_LANDSAT,
     VOWEL,
 )
+from snn_core.datasets.splitting import Part, Split, is_labelled, is_regression, split
 from snn_core.datasets.synthetic import correlated, gaussian, uniform
 from snn_core.tables import pick, settle
 
@@ -24,26 +26,34 @@ __all__ = [
     "DATASETS",
     "Dataset",
     "InputLaw",
+    "Part",
+    "Split",
     "Table",
     "dataset",
     "features",
     "image_shape",
     "input_law",
+    "is_labelled",
+    "is_regression",
     "sample",
+    "split",
     "standardization",
 ]
 
 LAWS = {"gaussian": gaussian, "uniform": uniform, "correlated": correlated}
+PLANAR = {"moons": moons, "circles": circles, "spirals": spirals, "blobs": blobs, "xor": xor}
 
 DATASETS: dict[str, Dataset] = {
     data.name: data
     for data in (
         *(law() for law in LAWS.values()),
+        *(points() for points in PLANAR.values()),
         FASHION_MNIST,
         DIGITS,
         OPTICAL,
         WINE,
         BREAST_CANCER,
+        DIABETES,
         VOWEL,
         LETTER,
         MAGIC,
@@ -67,4 +77,4 @@ def dataset(name: str, **parameters: float) -> Dataset:
     default = pick(DATASETS, name, "data set")
     values = settle(default.parameters, parameters, name)
     # The table's own object where nothing differs, so that equal requests share cached results.
-    return default if tuple(values.items()) == default.values else LAWS[name](**values)
+    return default if tuple(values.items()) == default.values else (LAWS | PLANAR)[name](**values)

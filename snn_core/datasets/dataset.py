@@ -14,7 +14,10 @@ __all__ = ["Dataset", "Table"]
 
 
 class Table(NamedTuple):
-    """A loaded set: ``x`` (rows, features) float32, raw; ``y`` (rows,) int64 classes from 0."""
+    """A loaded set: ``x`` (rows, features) float32, raw; ``y`` (rows,) int64 classes from 0.
+
+    A regression has float32 targets and no class names.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -27,9 +30,10 @@ class Dataset:
     """One source of input.
 
     Attributes:
-        kind: "synthetic" (drawn from a law with a closed-form mean and variance) or "real".
+        kind: "synthetic" (drawn from a law with a closed-form mean and variance), "formula" (a
+            table of labelled points that a formula makes) or "real" (a table).
         draw: Synthetic only: ``(count, features, generator) -> (count, features)`` float64 tensor.
-        load: Real only: the table, read once per process and cached.
+        load: Tables only: the table, read once per process and cached.
         mean, variance, correlation: Synthetic only: the law's moments of one entry, and the
             Pearson correlation of the same feature in two samples.
         kurtosis: Synthetic only: E (x - mean)^4 / variance^2; the law is symmetric.

@@ -1,4 +1,4 @@
-"""Small real data sets that scikit-learn carries: digits, wine, breast cancer."""
+"""Small real data sets that scikit-learn carries: digits, wine, breast cancer, diabetes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from snn_core.datasets.dataset import Dataset, Table
 
-__all__ = ["BREAST_CANCER", "DIGITS", "WINE"]
+__all__ = ["BREAST_CANCER", "DIABETES", "DIGITS", "WINE"]
 
 LICENCE = "CC BY 4.0 (UCI Machine Learning Repository); the copy is scikit-learn's."
 
 
-@functools.lru_cache(maxsize=3)
+@functools.lru_cache(maxsize=4)
 def _load(name: str) -> Table:
     # Lazily: importing scikit-learn takes longer than importing this whole package.
     from sklearn import datasets
@@ -23,13 +23,14 @@ def _load(name: str) -> Table:
         "digits": datasets.load_digits,
         "wine": datasets.load_wine,
         "breast_cancer": datasets.load_breast_cancer,
+        "diabetes": partial(datasets.load_diabetes, scaled=False),
     }[name]
     bunch = load()
     x = np.ascontiguousarray(bunch["data"], dtype=np.float32)
-    y = np.asarray(bunch["target"], dtype=np.int64)
+    y = np.asarray(bunch["target"], dtype=np.float32 if name == "diabetes" else np.int64)
     for array in (x, y):  # shared by every caller of the cache
         array.setflags(write=False)
-    names = tuple(str(label) for label in bunch["target_names"])
+    names = tuple(str(label) for label in bunch.get("target_names", ()))
     return Table(x, y, names, (1, 8, 8) if name == "digits" else None)
 
 
@@ -65,4 +66,16 @@ BREAST_CANCER = Dataset(
     licence=LICENCE,
     kind="real",
     load=partial(_load, "breast_cancer"),
+)
+
+DIABETES = Dataset(
+    name="diabetes",
+    label="Diabetes (regression)",
+    description="442 patients, 10 measurements; the target is a number, the disease's progress "
+    "after a year.",
+    citation="Efron, B., Hastie, T., Johnstone, I. and Tibshirani, R. (2004). Least Angle "
+    "Regression. Annals of Statistics 32(2), 407-499, doi:10.1214/009053604000000067.",
+    licence="None stated by the source; the copy is scikit-learn's (BSD 3-Clause).",
+    kind="real",
+    load=partial(_load, "diabetes"),
 )

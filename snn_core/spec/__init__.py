@@ -11,12 +11,14 @@ from snn_core.spec.network import (
     normalization_of,
 )
 from snn_core.spec.plan import LayerPlan, plan
+from snn_core.spec.training import TrainingSpec, rate_at
 
 __all__ = [
     "Experiment",
     "LayerPlan",
     "NetworkSpec",
     "SettingError",
+    "TrainingSpec",
     "activation_of",
     "constraint_of",
     "dataset_of",
@@ -28,6 +30,7 @@ __all__ = [
     "normalization_of",
     "plan",
     "plan_of",
+    "rate_at",
     "read_query",
     "settings",
     "to_json",

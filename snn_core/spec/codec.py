@@ -14,6 +14,7 @@ from typing import Any
 from snn_core.spec.experiment import Experiment
 from snn_core.spec.knobs import SettingError
 from snn_core.spec.network import NetworkSpec
+from snn_core.spec.training import TrainingSpec
 from snn_core.tables import pick
 
 __all__ = ["from_json", "from_query", "read_query", "to_json", "to_query"]
@@ -21,7 +22,8 @@ __all__ = ["from_json", "from_query", "read_query", "to_json", "to_query"]
 Value = str | int | float | bool
 
 LONGEST_VALUE = 40
-MOST_SETTINGS = 64
+MOST_SETTINGS = 80
+_OWNERS = (NetworkSpec, Experiment, TrainingSpec)  # no two have a key in common
 
 
 def _knobs(kind: type) -> dict[str, Field[Any]]:
@@ -36,7 +38,7 @@ def _parts(kind: type) -> list[str]:
 def settings(experiment: Experiment) -> dict[str, Value]:
     """Returns every setting that differs from its default, by its key in a link."""
     found: dict[str, Value] = {}
-    for owner in (experiment.network, experiment):
+    for owner in (experiment.network, experiment, experiment.training):
         for name, knob in _knobs(type(owner)).items():
             if getattr(owner, name) != knob.default:
                 found[name] = getattr(owner, name)
@@ -116,9 +118,7 @@ def from_json(text: str) -> Experiment:
 
 def _declared(key: str) -> Value:
     """Returns the default of a setting, which also declares its type."""
-    known: dict[str, Any] = {
-        k: f.default for kind in (NetworkSpec, Experiment) for k, f in _knobs(kind).items()
-    }
+    known: dict[str, Any] = {k: f.default for kind in _OWNERS for k, f in _knobs(kind).items()}
     part, dot, parameter = key.partition(".")
     if dot and part in _parts(NetworkSpec) + _parts(Experiment) and parameter.isidentifier():
         return 0.0
@@ -161,4 +161,8 @@ def _build(values: Mapping[str, Any]) -> Experiment:
         own = {name: plain[name] for name in _knobs(kind) if name in plain}
         return own | {f"{p}_parameters": parts[p] for p in _parts(kind) if p in parts}
 
-    return Experiment(network=NetworkSpec(**arguments(NetworkSpec)), **arguments(Experiment))
+    return Experiment(
+        network=NetworkSpec(**arguments(NetworkSpec)),
+        training=TrainingSpec(**arguments(TrainingSpec)),
+        **arguments(Experiment),
+    )

@@ -8,6 +8,7 @@ from snn_core.datasets import DATASETS, Dataset, dataset, features, image_shape
 from snn_core.spec.knobs import Parameters, SettingError, check, knob, settle_part
 from snn_core.spec.network import NetworkSpec
 from snn_core.spec.plan import LayerPlan, plan
+from snn_core.spec.training import TrainingSpec
 
 __all__ = ["Experiment", "dataset_of", "input_shape", "plan_of"]
 
@@ -80,11 +81,16 @@ class Experiment:
             "or better."
         ),
     )
+    training: TrainingSpec = TrainingSpec()
 
     def __post_init__(self) -> None:
         if not isinstance(self.network, NetworkSpec):
             raise SettingError(
                 "network", (f"network must be a NetworkSpec, got {str(self.network)[:40]!r}.")
+            )
+        if not isinstance(self.training, TrainingSpec):
+            raise SettingError(
+                "training", f"training must be a TrainingSpec, got {str(self.training)[:40]!r}."
             )
         check(self)
         settle_part(self, "data", dataset)
@@ -101,7 +107,7 @@ def dataset_of(experiment: Experiment) -> Dataset:
 def input_shape(experiment: Experiment) -> tuple[int, ...]:
     """Returns one sample's shape: ``(features,)`` for an MLP, ``(channels, h, w)`` for a CNN."""
     net, source = experiment.network, dataset_of(experiment)
-    real = source.kind == "real"
+    real = source.load is not None
     if net.kind == "mlp":
         return (features(source, experiment.features or net.width),)
     if not real:
@@ -109,7 +115,7 @@ def input_shape(experiment: Experiment) -> tuple[int, ...]:
         return (experiment.image_channels, size, size)
     shape = image_shape(source)
     if shape is None:
-        images = ", ".join(n for n, d in DATASETS.items() if d.kind != "real" or image_shape(d))
+        images = ", ".join(n for n, d in DATASETS.items() if d.load is None or image_shape(d))
         raise SettingError(
             ("data", "kind"), f"{source.label} has no images for a CNN. Choose one of {images}."
         )

@@ -154,7 +154,7 @@ def _beyond_bands(experiment: Experiment) -> str:
     net = experiment.network
     checks = (
         (net.kind == "cnn", "convolutions"),
-        (dataset_of(experiment).kind == "real", "real data"),
+        (dataset_of(experiment).load is not None, "the rows of a table"),
         (initializer_of(net).law != "independent", "orthogonal weights"),
         (net.constraint not in ("none", "centralize_layer"), "this constraint"),
         (net.normalization != "none", "normalization layers"),
