@@ -266,3 +266,17 @@ def test_a_wide_network_agrees_with_theory_within_its_standard_errors(
         assert (
             np.abs(measured.mean(0) - predicted) < 5 * error + 8 / 1024 * np.abs(predicted).max()
         ).all()
+
+
+@pytest.mark.parametrize("constraint", ["centralize_unit", "standardize_unit", "centralize_layer"])
+@pytest.mark.parametrize("activation", ["identity", "selu"])
+def test_theory_of_centred_weights_holds_to_order_one_over_width(
+    constraint: str, activation: str
+) -> None:
+    """A row that adds up to 0 sees the variance about the mean of its own few inputs."""
+    network = NetworkSpec(depth=2, width=24, constraint=constraint, activation=activation)
+    p = propagate(network, batch=256, seeds=64)
+    error = p.variance.std(0, ddof=1) / 8
+    assert (np.abs(p.variance.mean(0) - p.predicted.variance) < 4 * error).all()
+    if activation == "identity" and constraint == "standardize_unit":
+        assert np.allclose(p.predicted.variance, 1.0)

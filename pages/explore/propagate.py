@@ -33,8 +33,8 @@ def main() -> None:
             shown = _moments()
         if shown is not None:
             with st.container(key="details"):
-                _tabs(shown)
                 _share(shown)
+                _tabs(shown)
 
 
 def _problems() -> None:
@@ -63,9 +63,15 @@ def _moments() -> Experiment | None:
     for accident in words.accidents(p):
         st.warning(accident)
     st.markdown(words.moments(p))
-    if p.predicted.reasons:
-        st.caption(" ".join(p.predicted.reasons))
+    _reasons(p)
     return p.experiment
+
+
+def _reasons(p: Propagation, *topics: str) -> None:
+    """Says what theory does not reach, where that is looked at."""
+    found = [reason for topic in topics or ("",) for reason in words.reasons(p, topic)]
+    if found:
+        st.caption(" ".join(found))
 
 
 def _attempt() -> Propagation | None:
@@ -126,6 +132,7 @@ def _gradients(p: Propagation) -> None:
     figure = figures.gradients_by_layer(p, state.view("axis", AXES))
     plotly_view(figure, "gradients", words.gradients_alt(p))
     st.markdown(words.gradients(p))
+    _reasons(p, "Gradients")
     st.caption(words.GRADIENTS)
 
 
@@ -148,6 +155,7 @@ def _units(p: Propagation) -> None:
     summary = words.units(p, layer)
     plotly_view(figures.units_of_layer(p, layer, expected), "units", summary)
     st.markdown(summary)
+    _reasons(p, "Single units")
     st.caption(words.UNITS)
 
 
@@ -159,6 +167,7 @@ def _saturation(p: Propagation) -> None:
     summary = words.saturation(p)
     plotly_view(figures.saturation_by_layer(p), "saturation", summary)
     st.markdown(summary)
+    _reasons(p, "Correlation", "Between and within units")
     st.caption(words.SATURATION)
 
 
@@ -175,7 +184,7 @@ def _share(experiment: Experiment) -> None:
     query = urlencode({"page": "propagate"} | state.link(experiment))
     with st.container(horizontal=True):
         with st.popover("Share"):
-            st.caption("This link opens the same setting with the same numbers.")
+            st.caption("Copy this link: it opens the same setting with the same numbers.")
             st.code(f"{_address()}?{query}", language=None, wrap_lines=True)
         with st.popover("Symbols"):
             st.markdown(words.SYMBOLS)

@@ -14,7 +14,8 @@ import streamlit as st
 
 from pages.ui import state
 from snn_core.propagate import Propagation, run
-from snn_core.spec import Experiment, activation_of
+from snn_core.spec import Experiment
+from snn_core.theory.predict import unit_moments as snn_map
 
 __all__ = ["Shelf", "propagation", "release", "size", "stopped", "unit_moments"]
 
@@ -157,12 +158,9 @@ def unit_moments(p: Propagation, layer: int) -> tuple[np.ndarray, np.ndarray] | 
     Each unit has its own omega and tau; its input is the predicted orbit of the layer before.
     Where the theory has no orbit there is no prediction.
     """
-    from snn_core.theory.maps import moment_map
-
     assert p.detail is not None
     mean, variance = p.predicted.unit_mean[layer - 1], p.predicted.unit_variance[layer - 1]
     if not (np.isfinite(mean) and np.isfinite(variance)):
         return None
     omega, tau = p.detail.unit_omega[layer - 1], p.detail.unit_tau[layer - 1]
-    out = moment_map(activation_of(p.experiment.network), mean, variance, omega, tau)
-    return np.asarray(out.mean), np.asarray(out.variance)
+    return snn_map(p.experiment.network, float(mean), float(variance), omega, tau)

@@ -144,6 +144,7 @@ def _choice(setting: Field[Any]) -> None:
     name, meta = setting.name, setting.metadata
     options = meta["options"]
     table = options if isinstance(options, Mapping) else {}
+    options = [o for o in options if o == state.value(name) or _fits(table.get(o))]
 
     def label(option: str) -> str:
         return getattr(table.get(option), "label", "") or words.OPTIONS.get(option, option)
@@ -151,9 +152,7 @@ def _choice(setting: Field[Any]) -> None:
     chosen = table.get(state.value(name))
     citation = getattr(chosen, "citation", "")
     about = f"{meta['help']}\n\n{label(chosen.name)}: {citation}" if citation else meta["help"]
-    _widget(
-        st.selectbox, name, meta["label"], options=list(options), format_func=label, help=about
-    )
+    _widget(st.selectbox, name, meta["label"], options=options, format_func=label, help=about)
     for text in (getattr(chosen, "note", ""), getattr(chosen, "description", "")):
         if text:
             st.caption(text)
@@ -162,6 +161,12 @@ def _choice(setting: Field[Any]) -> None:
         with st.container(horizontal=True, gap="small", key=f"parameters.{name}"):
             for parameter in parameters:
                 _parameter(name, parameter)
+
+
+def _fits(entry: object) -> bool:
+    """Returns whether a table's entry is for the kind of network that is set up."""
+    kind = state.value("kind")
+    return kind in getattr(entry, "kinds", (kind,))
 
 
 def _parameter(part: str, p: Parameter) -> None:
@@ -173,12 +178,15 @@ def _parameter(part: str, p: Parameter) -> None:
 def _slider(setting: Field[Any]) -> None:
     """A slider over round numbers on a logarithmic scale, and beside it the exact number."""
     name, meta = setting.name, setting.metadata
-    stops = sorted({*round_numbers(meta["low"], meta["high"]), state.value(name)})
+    low, high = meta["low"], meta["high"]
+    stops = sorted({*round_numbers(low, high), state.value(name)})
+    about = f"{meta['help']} {low} to {high}: the slider goes through round numbers, the field "
+    about += "beside it takes any."
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
-        _widget(st.select_slider, name, meta["label"], options=stops, help=meta["help"])
+        _widget(st.select_slider, name, meta["label"], options=stops, help=about)
         _widget(
             st.number_input, name, f"{meta['label']}, exactly", EXACT,
-            min_value=meta["low"], max_value=meta["high"], step=1,
+            min_value=low, max_value=high, step=1,
             label_visibility="collapsed", width=92,
         )  # fmt: skip
 

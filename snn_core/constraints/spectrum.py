@@ -68,7 +68,7 @@ def spectral_norm() -> Constraint:
         keras_code=f"lambda w: w / keras.ops.norm({_KERAS_MATRIX}, ord=2)",
         note=(
             "Exact, where nn.utils.parametrizations.spectral_norm iterates once a step. "
-            "A zero weight stays zero, with violation 1."
+            "A zero weight stays zero."
         ),
     )
 
@@ -145,5 +145,5 @@ def orthogonal() -> Constraint:
             "lambda w: keras.ops.reshape(keras.ops.matmul(*keras.ops.svd("
             f"{_KERAS_MATRIX}, full_matrices=False)[::2]), w.shape)"
         ),
-        note="Violation is the largest entry of |W W^T - 1|, of W^T W where out > fan_in.",
+        note="The nearest matrix with orthonormal rows, or columns where there are more rows.",
     )
