@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from snn_core.activations import gaussian_moments
@@ -103,7 +105,7 @@ def _unit(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray,
     means[0] = law.mean.mean()
     variances[0] = max(float(law.second_moment.mean()) - law.pair_product, 0.0)
     for index, layer in enumerate(run.layers, start=1):
-        if not np.isfinite(variances[index - 1] * layer.rows.tau):
+        if not math.isfinite(float(variances[index - 1]) * layer.rows.tau):
             return means, variances, ()  # the pooled moments went the same way, with a reason
         omega, tau = np.zeros(()), np.array(layer.rows.tau)
         mean, variance = float(means[index - 1]), float(variances[index - 1])
