@@ -13,13 +13,15 @@ from typing import NamedTuple
 
 import torch
 
-from snn_core.spec import Experiment, input_shape, plan_of
+from snn_core.spec import Experiment, activation_of, input_shape, plan_of
 
 __all__ = ["CORES", "Cost", "available_bytes", "estimate", "refuse"]
 
 CORES = torch.get_num_threads()
 LONGEST_SECONDS = 300.0
 MEMORY_SHARE = 0.6  # of what is free; the rest is for the page, other visitors and slack
+OVERHEAD = 3e-4  # seconds a layer and seed, whatever its size
+DETAIL_OVERHEAD = 8e-4
 DECOMPOSED = ("orthogonal", "delta_orthogonal", "lsuv", "spectral_norm")
 
 
@@ -42,14 +44,15 @@ def _rates() -> _Rates:
 
     The best of many short tries: on a busy machine most of them are interrupted.
     """
+    before = torch.get_num_threads()
     with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
         rates = worker.submit(_measured_rates).result()
-    torch.set_num_threads(CORES)  # a worker's setting is also the default of new threads
+    torch.set_num_threads(before)  # a worker's setting is also the default of new threads
     return rates
 
 
 def _measured_rates() -> _Rates:
-    x, source = torch.randn(256, 256), torch.Generator().manual_seed(0)
+    x, source = torch.randn(256, 256, dtype=torch.float32), torch.Generator().manual_seed(0)
     y, z = torch.empty_like(x), torch.empty_like(x)
 
     def seconds(work: Callable[[], object]) -> float:
@@ -92,12 +95,13 @@ def estimate(experiment: Experiment, backward: bool = False, detail: bool = Fals
     net, layers = experiment.network, plan_of(experiment)
     rows = experiment.batch
     values = [float(rows * layer.units) for layer in layers]
+    overhead = len(layers) * (OVERHEAD + backward * OVERHEAD + detail * DETAIL_OVERHEAD)
     products = sum(2.0 * v * layer.fan_in for v, layer in zip(values, layers, strict=True))
     weights = [float(layer.fan_in * layer.outputs) for layer in layers]
     rates, each = _rates(), 4 if experiment.dtype != "float64" else 8
     work = sum(weights) / rates.normals
     work += products * (2 if backward else 1) / rates.products
-    work += sum(values) / rates.passes * (2 + 3 * backward + 40 * detail)
+    work += sum(values) / rates.passes * (2 + 3 * backward + 40 * detail) + overhead
     if net.initializer in DECOMPOSED or net.constraint in DECOMPOSED:
         sides = [(min(s), max(s)) for s in ((w.outputs, w.fan_in) for w in layers)]
         work += sum(40.0 * a * a * b for a, b in sides) / rates.products
@@ -105,10 +109,17 @@ def estimate(experiment: Experiment, backward: bool = False, detail: bool = Fals
     together = at_once if experiment.device == "cpu" else 1.0
     kept = backward or net.initializer == "lsuv" or experiment.seeds == 1
     biggest = max(v + w for v, w in zip(values, weights, strict=True))
-    own = (sum(weights) + 2 * sum(values) * backward if kept else max(weights)) + 6 * biggest
+    held = 1 if activation_of(net).fn_ else 2  # in place, only the output is kept for backward
+    own = (sum(weights) + held * sum(values) * backward if kept else max(weights)) + 6 * biggest
+    if detail:
+        own += 6 * max(values)  # the units' moments are taken in float64, twice
+    if net.constraint in DECOMPOSED:
+        own += 16 * max(weights)  # the singular vectors and their workspace, in float64
     inputs = rows * math.prod(input_shape(experiment))
-    records = experiment.seeds * (net.depth + 1) * 16384 * 4 if detail else 0
-    peak = at_once * (own + 2 * inputs) * each + min(records, 2**26)
+    # Twice the 64 MiB of values: once as drawn, once for quantiles and histograms.
+    records = 2 * min(experiment.seeds * (net.depth + 1) * 16384 * 4, 2**26) if detail else 0
+    records += detail * experiment.seeds * (net.depth + 1) * min(max(values) / rows, 1024) * 32
+    peak = at_once * (own + 2 * inputs) * each + records
     return Cost(bytes=peak, seconds=experiment.seeds * work / together)
 
 
@@ -117,6 +128,9 @@ def refuse(experiment: Experiment, backward: bool = False, detail: bool = False)
     if experiment.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device 'cuda' is not present on this machine. Use 'cpu'.")
     cost = estimate(experiment, backward, detail)
+    if LONGEST_SECONDS < cost.seconds < 5 * LONGEST_SECONDS:
+        _rates.cache_clear()  # they may have been measured in a bad moment
+        cost = min(cost, estimate(experiment, backward, detail), key=lambda c: c.seconds)
     allowed = MEMORY_SHARE * available_bytes(experiment.device)
     if cost.bytes > allowed or cost.seconds > LONGEST_SECONDS:
         raise ValueError(

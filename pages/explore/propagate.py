@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -43,6 +44,7 @@ def _problems() -> None:
         st.warning(
             "This link could not be followed in full; what is left out has its default.\n\n"
             + "\n".join(f"- {_plain(sentence.split(' Known:')[0])}" for sentence in found[:5])
+            + (f"\n- and {len(found) - 5} more." if len(found) > 5 else "")
         )
         st.button("Dismiss", on_click=state.dismiss, key="dismiss")
 
@@ -50,6 +52,14 @@ def _problems() -> None:
 def _plain(text: str) -> str:
     """A link's text as text: no Markdown, no HTML."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, for a person: a refusal says it itself, an accident goes to the log."""
+    if isinstance(error, ValueError):
+        return _plain(str(error))
+    logging.getLogger(__name__).error("propagation failed", exc_info=error)
+    return "This setting failed on the server; the reason is in its log. Try a smaller network."
 
 
 def _moments() -> Experiment | None:
@@ -80,9 +90,9 @@ def _attempt() -> Propagation | None:
     try:
         experiment = state.experiment(widgets.used)
         p = results.propagation(experiment)
-    except ValueError as error:
+    except (ValueError, MemoryError, RuntimeError) as error:
         kept = " The figures still show the last setting that worked." if last else ""
-        st.error(_plain(str(error)) + kept)
+        st.error(_sentence(error) + kept)
         return last
     if p is None:
         st.info("Stopped. The figures still show the setting before." if last else "Stopped.")
@@ -113,8 +123,8 @@ def _tab(
 ) -> None:
     try:
         p = results.propagation(experiment, backward=backward, detail=detail)
-    except ValueError as error:
-        st.error(_plain(str(error)))
+    except (ValueError, MemoryError, RuntimeError) as error:
+        st.error(_sentence(error))
         return
     if p is None:
         st.info("Stopped.")

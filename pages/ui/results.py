@@ -65,10 +65,13 @@ def _shelf() -> Shelf:
 
 
 @st.cache_resource(show_spinner=False)
-def _turns() -> threading.Semaphore:
-    """Two at a time in the whole process: one already uses every core, and the second lets a
-    quick one pass a slow one."""
-    return threading.Semaphore(2)
+def _turns() -> tuple[threading.Semaphore, threading.Semaphore]:
+    """Two figures of mean and variance at a time in the whole process, and one of the costlier.
+
+    One already uses every core; the second lets a quick one pass a slow one, and the first figure
+    of one visitor does not wait for the tabs of another.
+    """
+    return threading.Semaphore(2), threading.Semaphore(1)
 
 
 def propagation(
@@ -86,7 +89,7 @@ def propagation(
         return found
     if stopped(experiment):
         return None
-    with _sign_of_life(key) as tell, _turn(tell):
+    with _sign_of_life(key) as tell, _turn(_turns()[backward or detail], tell):
         result = run(
             experiment, backward=backward, detail=detail, progress=lambda done: tell(done, "")
         )
@@ -126,14 +129,14 @@ def _sign_of_life(key: tuple[Experiment, bool, bool]) -> Iterator[_Sign]:
 
 
 @contextmanager
-def _turn(tell: _Sign) -> Iterator[None]:
+def _turn(lane: threading.Semaphore, tell: _Sign) -> Iterator[None]:
     """Waits for a free place, giving signs of life, and gives it back whatever happens."""
-    while not _turns().acquire(timeout=0.1):
+    while not lane.acquire(timeout=0.1):
         tell(0.0, "Waiting for other visitors' networks")
     try:
         yield
     finally:
-        _turns().release()
+        lane.release()
 
 
 def _stop(experiment: Experiment) -> None:

@@ -105,8 +105,8 @@ def _control(setting: Field[Any]) -> None:
     elif setting.name in SLIDERS:
         _slider(setting)
     else:
-        whole = isinstance(setting.default, int)
-        _number(setting.name, meta["label"], meta["low"], meta["high"], meta["help"], whole)
+        step = meta["step"] if isinstance(setting.default, int) else None
+        _number(setting.name, meta["label"], meta["low"], meta["high"], meta["help"], step)
 
 
 def _widget(
@@ -172,7 +172,7 @@ def _fits(entry: object) -> bool:
 def _parameter(part: str, p: Parameter) -> None:
     name = f"{part}.{p.name}"
     st.session_state["draft"].setdefault(name, p.default)
-    _number(name, p.label or p.name, p.low, p.high, p.help, whole=False)
+    _number(name, p.label or p.name, p.low, p.high, p.help, None)
 
 
 def _slider(setting: Field[Any]) -> None:
@@ -185,17 +185,18 @@ def _slider(setting: Field[Any]) -> None:
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
         _widget(st.select_slider, name, meta["label"], options=stops, help=about)
         _widget(
-            st.number_input, name, f"{meta['label']}, exactly", EXACT,
+            st.number_input, name, f"{meta['label']}, exactly", EXACT, value=None,
             min_value=low, max_value=high, step=1,
             label_visibility="collapsed", width=92,
         )  # fmt: skip
 
 
-def _number(name: str, label: str, low: float, high: float, help: str, whole: bool) -> None:
+def _number(name: str, label: str, low: float, high: float, help: str, whole: int | None) -> None:
+    """Draws a number field; ``whole`` is the step of whole numbers, None for any number."""
     kind = int if whole else float
-    step = 1 if whole else _step(low, high, state.value(name))
+    step = whole or _step(low, high, state.value(name))
     _widget(
-        st.number_input, name, label, help=help or None, step=kind(step),
+        st.number_input, name, label, value=None, help=help or None, step=kind(step),
         min_value=kind(low), max_value=kind(high), format=None if whole else "%.6g",
     )  # fmt: skip
 

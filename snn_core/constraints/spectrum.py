@@ -95,6 +95,7 @@ def _polar(matrix: Tensor) -> Tensor:
     identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     defect = _gram(x) - identity
     far = torch.linalg.matrix_norm(defect) > 0.5  # below, convergence is certain
+    nothing = (x == 0.0).all((1, 2), keepdim=True)  # has no direction to keep
     if far.any():
         u, _, v = torch.linalg.svd(x[far], full_matrices=False)
         x[far] = u @ v  # orthogonal also where the rank is deficient
@@ -104,7 +105,7 @@ def _polar(matrix: Tensor) -> Tensor:
         if defect.abs().amax() < 1e-7:  # and now its square
             break
         defect = _gram(x) - identity
-    return torch.where(finite, x, torch.nan)
+    return torch.where(finite, torch.where(nothing, 0.0, x), torch.nan)
 
 
 def orthogonal() -> Constraint:
@@ -145,5 +146,8 @@ def orthogonal() -> Constraint:
             "lambda w: keras.ops.reshape(keras.ops.matmul(*keras.ops.svd("
             f"{_KERAS_MATRIX}, full_matrices=False)[::2]), w.shape)"
         ),
-        note="The nearest matrix with orthonormal rows, or columns where there are more rows.",
+        note=(
+            "The nearest matrix with orthonormal rows, or columns where there are more rows. "
+            "A zero weight stays zero."
+        ),
     )

@@ -129,6 +129,7 @@ class NetworkSpec:
         "Kernel",
         1,
         11,
+        step=2,
         help="Height and width of every convolution's kernel, in pixels; odd.",
     )
     padding: str = knob(
