@@ -114,6 +114,7 @@ def _widget(
 ) -> None:
     """Draws a widget that is a view of the draft: it shows its value and writes it back.
 
+    A number field also takes its value as Streamlit's default, to which an emptied one returns.
     Two widgets of one setting have a different ``twin`` each. A change of one draws the other
     afresh, under a new key: in its next message the browser may still report the other's old
     value, and that must not count as a change.
@@ -131,8 +132,6 @@ _MISSING = object()
 
 def _changed(name: str, key: str, twin: str) -> None:
     new = st.session_state[key]
-    if new is None:  # an emptied number field
-        return
     if name in SLIDERS:
         other = name if twin else name + EXACT
         drawn = st.session_state["drawn"]
@@ -185,7 +184,7 @@ def _slider(setting: Field[Any]) -> None:
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
         _widget(st.select_slider, name, meta["label"], options=stops, help=about)
         _widget(
-            st.number_input, name, f"{meta['label']}, exactly", EXACT, value=None,
+            st.number_input, name, f"{meta['label']}, exactly", EXACT, value=state.value(name),
             min_value=low, max_value=high, step=1,
             label_visibility="collapsed", width=92,
         )  # fmt: skip
@@ -196,7 +195,8 @@ def _number(name: str, label: str, low: float, high: float, help: str, whole: in
     kind = int if whole else float
     step = whole or _step(low, high, state.value(name))
     _widget(
-        st.number_input, name, label, value=None, help=help or None, step=kind(step),
+        st.number_input, name, label, value=kind(state.value(name)), help=help or None,
+        step=kind(step),
         min_value=kind(low), max_value=kind(high), format=None if whole else "%.6g",
     )  # fmt: skip
 
