@@ -13,13 +13,15 @@ from typing import NamedTuple
 
 import torch
 
-from snn_core.spec import Experiment, input_shape, plan_of
+from snn_core.spec import Experiment, activation_of, input_shape, plan_of
 
 __all__ = ["CORES", "Cost", "available_bytes", "estimate", "refuse"]
 
 CORES = torch.get_num_threads()
 LONGEST_SECONDS = 300.0
 MEMORY_SHARE = 0.6  # of what is free; the rest is for the page, other visitors and slack
+OVERHEAD = 3e-4  # seconds a layer and seed, whatever its size
+DETAIL_OVERHEAD = 8e-4
 DECOMPOSED = ("orthogonal", "delta_orthogonal", "lsuv", "spectral_norm")
 
 
@@ -31,38 +33,43 @@ class Cost(NamedTuple):
 
 
 class _Rates(NamedTuple):
-    products: float  # floating-point operations a second, one thread
+    products: float  # floating-point operations a second, one thread or one accelerator
     normals: float  # random numbers a second, one thread
-    passes: float  # elementwise results a second, one thread
+    passes: float  # elementwise results a second, likewise
 
 
-@lru_cache(maxsize=1)
-def _rates() -> _Rates:
+@lru_cache(maxsize=2)
+def _rates(device: str) -> _Rates:
     """This machine's rates, from some milliseconds of real work on one thread.
 
     The best of many short tries: on a busy machine most of them are interrupted.
     """
+    before = torch.get_num_threads()
     with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
-        rates = worker.submit(_measured_rates).result()
-    torch.set_num_threads(CORES)  # a worker's setting is also the default of new threads
+        rates = worker.submit(_measured_rates, device).result()
+    torch.set_num_threads(before)  # a worker's setting is also the default of new threads
     return rates
 
 
-def _measured_rates() -> _Rates:
-    x, source = torch.randn(256, 256), torch.Generator().manual_seed(0)
-    y, z = torch.empty_like(x), torch.empty_like(x)
+def _measured_rates(device: str) -> _Rates:
+    side = 256 if device == "cpu" else 2048  # an accelerator is not busy with less
+    x = torch.randn(side, side, dtype=torch.float32, device=device)
+    y, z = torch.empty_like(x), torch.empty(256, 256, dtype=torch.float32)
+    source = torch.Generator().manual_seed(0)
 
     def seconds(work: Callable[[], object]) -> float:
         best = math.inf
         for _ in range(12):
             start = time.perf_counter()
             work()
+            if device != "cpu":
+                torch.cuda.synchronize()
             best = min(best, time.perf_counter() - start)
         return best
 
     return _Rates(
-        products=2 * 256**3 / seconds(lambda: torch.mm(x, x, out=y)),
-        normals=x.numel() / seconds(lambda: z.normal_(generator=source)),
+        products=2 * side**3 / seconds(lambda: torch.mm(x, x, out=y)),
+        normals=z.numel() / seconds(lambda: z.normal_(generator=source)),  # always on the CPU
         passes=x.numel() / seconds(lambda: torch.selu(x)),
     )
 
@@ -89,27 +96,48 @@ def estimate(experiment: Experiment, backward: bool = False, detail: bool = Fals
     Counted: drawing the weights, the products, the elementwise work, the statistics. On a CPU as
     many seeds run at once as there are cores. Good to a factor of about 3.
     """
+    return Cost(_bytes(experiment, backward, detail), _seconds(experiment, backward, detail))
+
+
+def _at_once(experiment: Experiment) -> int:
+    return experiment.seeds if experiment.device != "cpu" else min(CORES, experiment.seeds)
+
+
+def _seconds(experiment: Experiment, backward: bool, detail: bool) -> float:
     net, layers = experiment.network, plan_of(experiment)
-    rows = experiment.batch
-    values = [float(rows * layer.units) for layer in layers]
+    rates = _rates(experiment.device if torch.cuda.is_available() else "cpu")
+    values = [float(experiment.batch * layer.units) for layer in layers]
     products = sum(2.0 * v * layer.fan_in for v, layer in zip(values, layers, strict=True))
-    weights = [float(layer.fan_in * layer.outputs) for layer in layers]
-    rates, each = _rates(), 4 if experiment.dtype != "float64" else 8
-    work = sum(weights) / rates.normals
+    work = sum(layer.fan_in * layer.outputs for layer in layers) / rates.normals
     work += products * (2 if backward else 1) / rates.products
     work += sum(values) / rates.passes * (2 + 3 * backward + 40 * detail)
+    work += len(layers) * (OVERHEAD + backward * OVERHEAD + detail * DETAIL_OVERHEAD)
     if net.initializer in DECOMPOSED or net.constraint in DECOMPOSED:
-        sides = [(min(s), max(s)) for s in ((w.outputs, w.fan_in) for w in layers)]
-        work += sum(40.0 * a * a * b for a, b in sides) / rates.products
-    at_once = experiment.seeds if experiment.device != "cpu" else min(CORES, experiment.seeds)
-    together = at_once if experiment.device == "cpu" else 1.0
+        sides = [sorted((layer.outputs, layer.fan_in)) for layer in layers]
+        work += sum(40.0 * short**2 * long for short, long in sides) / rates.products
+    side_by_side = _at_once(experiment) if experiment.device == "cpu" else 1
+    return experiment.seeds * work / side_by_side
+
+
+def _bytes(experiment: Experiment, backward: bool, detail: bool) -> float:
+    net, layers = experiment.network, plan_of(experiment)
+    values = [float(experiment.batch * layer.units) for layer in layers]
+    weights = [float(layer.fan_in * layer.outputs) for layer in layers]
     kept = backward or net.initializer == "lsuv" or experiment.seeds == 1
-    biggest = max(v + w for v, w in zip(values, weights, strict=True))
-    own = (sum(weights) + 2 * sum(values) * backward if kept else max(weights)) + 6 * biggest
-    inputs = rows * math.prod(input_shape(experiment))
-    records = experiment.seeds * (net.depth + 1) * 16384 * 4 if detail else 0
-    peak = at_once * (own + 2 * inputs) * each + min(records, 2**26)
-    return Cost(bytes=peak, seconds=experiment.seeds * work / together)
+    own = sum(weights) if kept else max(weights)
+    own += 6 * max(v + w for v, w in zip(values, weights, strict=True))
+    own += 2 * experiment.batch * math.prod(input_shape(experiment))
+    if backward:  # in place, only a layer's output is kept
+        own += sum(values) * (1 if activation_of(net).fn_ else 2)
+    if detail:  # the units' moments are taken in float64, twice
+        own += 16 * max(values)
+    if net.constraint in DECOMPOSED:  # the singular vectors and their workspace, in float64
+        own += 16 * max(weights)
+    records = experiment.seeds * (net.depth + 1) if detail else 0
+    kept_values = min(records * 16384 * 4, 2**26)  # as drawn, and again for the quantiles
+    kept_units = records * min(max(layer.outputs for layer in layers), 1024) * 32
+    number = 8 if experiment.dtype == "float64" else 4
+    return _at_once(experiment) * own * number + 2 * kept_values + kept_units
 
 
 def refuse(experiment: Experiment, backward: bool = False, detail: bool = False) -> None:
@@ -117,6 +145,9 @@ def refuse(experiment: Experiment, backward: bool = False, detail: bool = False)
     if experiment.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device 'cuda' is not present on this machine. Use 'cpu'.")
     cost = estimate(experiment, backward, detail)
+    if LONGEST_SECONDS < cost.seconds < 5 * LONGEST_SECONDS:
+        _rates.cache_clear()  # they may have been measured in a bad moment
+        cost = min(cost, estimate(experiment, backward, detail), key=lambda c: c.seconds)
     allowed = MEMORY_SHARE * available_bytes(experiment.device)
     if cost.bytes > allowed or cost.seconds > LONGEST_SECONDS:
         raise ValueError(

@@ -87,8 +87,10 @@ def draw_layers(experiment: Experiment, seeds: Sequence[int]) -> Iterator[Layer]
     act, norm = activation_of(net), normalization_of(net)
     sources = [generator(experiment, index, "weights") for index in seeds]
     for shapes in plan_of(experiment):
-        weight = torch.empty(len(seeds), *shapes.weight_shape)
-        bias = torch.zeros(len(seeds), shapes.outputs) if law.sample_bias_ or net.bias else None
+        weight = torch.empty(len(seeds), *shapes.weight_shape, dtype=torch.float32)
+        bias = None
+        if law.sample_bias_ or net.bias:
+            bias = torch.zeros(len(seeds), shapes.outputs, dtype=torch.float32)
         for k, source in enumerate(sources):
             law.sample_(weight[k], shapes.fan_in, shapes.fan_out, source)
             if law.sample_bias_ and bias is not None:
@@ -233,7 +235,9 @@ def forward(
 def _drop(spec: NetworkSpec, act: Activation, h: Tensor, masks: Sequence[Generator]) -> Tensor:
     """Dropout as in training; alpha dropout keeps mean 0 and variance 1 (SNN paper, section 3)."""
     keep = 1.0 - spec.dropout_rate
-    kept = torch.stack([torch.empty(h.shape[1:]).bernoulli_(keep, generator=g) for g in masks])
+    shape = h.shape[1:]
+    drawn = [torch.empty(shape, dtype=torch.float32).bernoulli_(keep, generator=g) for g in masks]
+    kept = torch.stack(drawn)
     kept = kept.to(device=h.device, dtype=h.dtype)
     if spec.dropout == "standard":
         return h * kept / keep

@@ -27,8 +27,15 @@ class Parameter:
 
 def nearest(name: object, known: Iterable[str]) -> str:
     """Returns ``" Did you mean 'selu'?"``, or nothing when no known name is near."""
-    close = difflib.get_close_matches(str(name)[:100].lower(), list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    given = str(name)[:100].lower()
+    close = difflib.get_close_matches(given, list(known), n=3)
+    if not close:
+        return ""
+
+    def likeness(word: str) -> tuple[float, bool]:  # of equals, the one with swapped letters
+        return difflib.SequenceMatcher(None, word, given).ratio(), sorted(word) == sorted(given)
+
+    return f" Did you mean {max(close, key=likeness)!r}?"
 
 
 def _shown(value: object) -> str:

@@ -168,3 +168,42 @@ def test_number_formats_share_their_weights(dtype: str) -> None:
     for a, b in zip(reference, build(Experiment(network=CNN, seeds=1, dtype=dtype)), strict=True):
         assert b.weight.dtype == getattr(torch, dtype)
         assert torch.equal(a.weight.to(b.weight.dtype), b.weight)
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+@pytest.mark.parametrize("pool", ["none", "average"])
+def test_every_layer_has_the_shape_of_its_plan(size: int, pool: str) -> None:
+    """Also where the first dense layer has as many units as the image before it has values."""
+    pooled = size // 2 if pool == "average" else size
+    if pooled < 1:
+        size, pooled = 2, 1
+    width = 4 * pooled**2
+    network = NetworkSpec(
+        kind="cnn",
+        depth=5,
+        dense=3,
+        channels=4,
+        width=width,
+        residual=True,
+        pool=pool,
+        pool_every=2,
+    )
+    experiment = Experiment(network=network, seeds=2, batch=3, image_size=max(size, 2))
+    layers = build(experiment)
+    for layer, h in zip(layers, through(experiment, layers)[1:], strict=True):
+        side = layer.plan.output_size
+        image = (side, side) if layer.plan.kind == "conv" else ()
+        assert h.shape == (2, 3, layer.plan.outputs, *image)
+    assert not layers[2].plan.skip and layers[3].plan.skip
+
+
+def test_the_default_dtype_of_torch_does_not_matter() -> None:
+    network = replace(SMALL, initializer="pytorch_default", dropout="alpha")
+    experiment = Experiment(network=network, seeds=2, batch=8)
+    usual = through(experiment, build(experiment))
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = through(experiment, build(experiment))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(usual, again, strict=True))

@@ -266,3 +266,41 @@ def test_a_wide_network_agrees_with_theory_within_its_standard_errors(
         assert (
             np.abs(measured.mean(0) - predicted) < 5 * error + 8 / 1024 * np.abs(predicted).max()
         ).all()
+
+
+@pytest.mark.parametrize("constraint", ["centralize_unit", "standardize_unit", "centralize_layer"])
+@pytest.mark.parametrize("activation", ["identity", "selu"])
+def test_theory_of_centred_weights_holds_to_order_one_over_width(
+    constraint: str, activation: str
+) -> None:
+    """A row that adds up to 0 sees the variance about the mean of its own few inputs."""
+    network = NetworkSpec(depth=2, width=24, constraint=constraint, activation=activation)
+    p = propagate(network, batch=256, seeds=64)
+    error = p.variance.std(0, ddof=1) / 8
+    assert (np.abs(p.variance.mean(0) - p.predicted.variance) < 4 * error).all()
+    if activation == "identity" and constraint == "standardize_unit":
+        assert np.allclose(p.predicted.variance, 1.0)
+
+
+def test_the_callers_thread_count_is_left_alone() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        run(SMALL)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_no_weight_factor_is_a_dead_network_under_every_constraint() -> None:
+    for name in CONSTRAINTS:
+        network = replace(SMALL.network, constraint=name, weight_factor=0.0)
+        p = run(replace(SMALL, network=network))
+        assert not p.variance[:, 1:].any() and not p.predicted.variance[1:].any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_diverging_lone_seed_is_no_warning() -> None:
+    network = NetworkSpec(depth=64, width=64, weight_factor=100.0)
+    p = propagate(network, seeds=1, batch=256, dtype="float16", backward=True)
+    assert p.diverged_at[0] is not None

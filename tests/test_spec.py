@@ -259,3 +259,22 @@ def test_delta_orthogonal_needs_room_for_its_channels() -> None:
     with pytest.raises(ValueError, match="at least 3 channels"):
         Experiment(network=net, image_channels=3)
     assert Experiment(network=replace(net, channels=3), image_channels=3).image_channels == 3
+
+
+def test_a_setting_behind_a_hundred_unknown_ones_is_followed() -> None:
+    query = {f"junk{k}": "1" for k in range(200)} | {"depth": "7"}
+    experiment, problems = read_query(query)
+    assert experiment.network.depth == 7 and len(problems) == 200
+
+
+@pytest.mark.parametrize("key", ["activation.name", "data.name", "activation.__class__"])
+def test_a_parameter_of_no_known_name_is_refused_in_words(key: str) -> None:
+    experiment, problems = read_query({key: "1"})
+    assert experiment == Experiment() and len(problems) == 1
+    assert "argument" not in problems[0] and "parameter" in problems[0]
+
+
+@pytest.mark.parametrize("text", [5, None, "1" * 9999])
+def test_json_that_is_no_experiment_is_a_value_error(text: object) -> None:
+    with pytest.raises(ValueError):
+        from_json(text)

@@ -19,6 +19,13 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
         pick({"selu": 1, "tanh": 2}, "sellu", "activation")
 
 
+def test_swapped_letters_win_over_as_near_a_name() -> None:
+    table = dict.fromkeys(("silu", "selu", "lselu"))
+    for given_name in ("sleu", "SELU", "sellu"):
+        with pytest.raises(ValueError, match="Did you mean 'selu'"):
+            pick(table, given_name, "activation")
+
+
 @given(ANYTHING)
 def test_pick_gives_a_value_or_a_short_value_error(name: object) -> None:
     with pytest.raises(ValueError) as caught:

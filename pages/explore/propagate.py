@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -33,8 +34,8 @@ def main() -> None:
             shown = _moments()
         if shown is not None:
             with st.container(key="details"):
-                _tabs(shown)
                 _share(shown)
+                _tabs(shown)
 
 
 def _problems() -> None:
@@ -43,6 +44,7 @@ def _problems() -> None:
         st.warning(
             "This link could not be followed in full; what is left out has its default.\n\n"
             + "\n".join(f"- {_plain(sentence.split(' Known:')[0])}" for sentence in found[:5])
+            + (f"\n- and {len(found) - 5} more." if len(found) > 5 else "")
         )
         st.button("Dismiss", on_click=state.dismiss, key="dismiss")
 
@@ -50,6 +52,14 @@ def _problems() -> None:
 def _plain(text: str) -> str:
     """A link's text as text: no Markdown, no HTML."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, for a person: a refusal says it itself, an accident goes to the log."""
+    if isinstance(error, ValueError):
+        return _plain(str(error))
+    logging.getLogger(__name__).error("propagation failed", exc_info=error)
+    return "This setting failed on the server; the reason is in its log. Try a smaller network."
 
 
 def _moments() -> Experiment | None:
@@ -63,9 +73,15 @@ def _moments() -> Experiment | None:
     for accident in words.accidents(p):
         st.warning(accident)
     st.markdown(words.moments(p))
-    if p.predicted.reasons:
-        st.caption(" ".join(p.predicted.reasons))
+    _reasons(p)
     return p.experiment
+
+
+def _reasons(p: Propagation, *topics: str) -> None:
+    """Says what theory does not reach, where that is looked at."""
+    found = [reason for topic in topics or ("",) for reason in words.reasons(p, topic)]
+    if found:
+        st.caption(" ".join(found))
 
 
 def _attempt() -> Propagation | None:
@@ -74,9 +90,9 @@ def _attempt() -> Propagation | None:
     try:
         experiment = state.experiment(widgets.used)
         p = results.propagation(experiment)
-    except ValueError as error:
+    except (ValueError, MemoryError, RuntimeError) as error:
         kept = " The figures still show the last setting that worked." if last else ""
-        st.error(_plain(str(error)) + kept)
+        st.error(_sentence(error) + kept)
         return last
     if p is None:
         st.info("Stopped. The figures still show the setting before." if last else "Stopped.")
@@ -107,8 +123,8 @@ def _tab(
 ) -> None:
     try:
         p = results.propagation(experiment, backward=backward, detail=detail)
-    except ValueError as error:
-        st.error(_plain(str(error)))
+    except (ValueError, MemoryError, RuntimeError) as error:
+        st.error(_sentence(error))
         return
     if p is None:
         st.info("Stopped.")
@@ -126,6 +142,7 @@ def _gradients(p: Propagation) -> None:
     figure = figures.gradients_by_layer(p, state.view("axis", AXES))
     plotly_view(figure, "gradients", words.gradients_alt(p))
     st.markdown(words.gradients(p))
+    _reasons(p, "Gradients")
     st.caption(words.GRADIENTS)
 
 
@@ -148,6 +165,7 @@ def _units(p: Propagation) -> None:
     summary = words.units(p, layer)
     plotly_view(figures.units_of_layer(p, layer, expected), "units", summary)
     st.markdown(summary)
+    _reasons(p, "Single units")
     st.caption(words.UNITS)
 
 
@@ -159,6 +177,7 @@ def _saturation(p: Propagation) -> None:
     summary = words.saturation(p)
     plotly_view(figures.saturation_by_layer(p), "saturation", summary)
     st.markdown(summary)
+    _reasons(p, "Correlation", "Between and within units")
     st.caption(words.SATURATION)
 
 
@@ -175,7 +194,7 @@ def _share(experiment: Experiment) -> None:
     query = urlencode({"page": "propagate"} | state.link(experiment))
     with st.container(horizontal=True):
         with st.popover("Share"):
-            st.caption("This link opens the same setting with the same numbers.")
+            st.caption("Copy this link: it opens the same setting with the same numbers.")
             st.code(f"{_address()}?{query}", language=None, wrap_lines=True)
         with st.popover("Symbols"):
             st.markdown(words.SYMBOLS)

@@ -47,22 +47,33 @@ def moments_by_layer(p: Propagation, scale: str = "auto") -> go.Figure:
     log = panels.log_scale(scale, p.variance, p.predicted.variance)
     known = bool(np.isfinite(p.predicted.variance_sd).any())
     spread = "±2 sd at this width (theory)" if known else "spread over seeds"
-    sides = []
-    for colour, measured, expected, sd, is_log in (
-        (MEAN, p.mean, p.predicted.mean, p.predicted.mean_sd, False),
-        (VARIANCE, p.variance, p.predicted.variance, p.predicted.variance_sd, log),
+    sides, axes = [], []
+    sizes = panels.median(p.variance)
+    size = float(np.median(sizes[np.isfinite(sizes)])) if np.isfinite(sizes).any() else math.nan
+    for colour, measured, expected, sd, is_log, least in (
+        (MEAN, p.mean, p.predicted.mean, p.predicted.mean_sd, False, 0.1 * math.sqrt(size)),
+        (VARIANCE, p.variance, p.predicted.variance, p.predicted.variance_sd, log, 0.2 * size),
     ):
         low, high = _spread(measured, expected, sd, is_log) if known else _range(measured, is_log)
         sides.append(
             [panels.band(x, low, high, NEUTRAL, "spread", 0.16)]
             + panels.seeds_and_median(x, measured, colour, log=is_log)
-            + [panels.predicted(x, _positive(expected) if is_log else expected)]
+            + [panels.predicted(x, _shown(expected, is_log))]
         )
+        alive = np.isfinite(measured).any(axis=0)
+        shown = np.concatenate([measured.ravel(), low[alive], high[alive]])
+        axes.append(_log_ticks(shown) if is_log else _window(shown, expected, least))
     keys = [*_keys(), panels.key(spread, "spread", panels.rgba(NEUTRAL, 0.3), width=10)]
     return panels.figure(
         [
-            Panel("Mean of the activations", sides[0], x_axis=_layer_axis(p)),
-            Panel("Variance of the activations", sides[1], log=log, x_axis=_layer_axis(p)),
+            Panel("Mean of the activations", sides[0], x_axis=_layer_axis(p), y_axis=axes[0]),
+            Panel(
+                "Variance of the activations",
+                sides[1],
+                log=log,
+                x_axis=_layer_axis(p),
+                y_axis=axes[1],
+            ),
         ],
         keys,
     )
@@ -79,7 +90,7 @@ def gradients_by_layer(p: Propagation, scale: str = "auto") -> go.Figure:
     expected = p.predicted.gradient_variance
     log = panels.log_scale(scale, p.gradient_variance, expected)
     variance = panels.seeds_and_median(x, p.gradient_variance, GRADIENT, log=log)
-    variance += [panels.predicted(x, _positive(expected) if log else expected)]
+    variance += [panels.predicted(x, _shown(expected, log))]
     mean = panels.seeds_and_median(x, p.gradient_mean, GRADIENT)
     return panels.figure(
         [
@@ -157,7 +168,10 @@ def _value_ticks(edges: np.ndarray) -> dict[str, Any]:
             kept[value] = at
     # A zoom made on another set of bins means nothing on this one.
     ticks = {"uirevision": f"{edges[0]:.3g} {edges[-1]:.3g}"}
-    return ticks | {"tickvals": list(kept.values()), "ticktext": [f"{v:g}" for v in kept]}
+    return ticks | {
+        "tickvals": list(kept.values()),
+        "ticktext": [f"{v:g}".replace("-", "−") for v in kept],
+    }
 
 
 def units_of_layer(
@@ -175,8 +189,8 @@ def units_of_layer(
     cloud = _cloud(omega, tau, pick, "omega %{x:.3f}, tau %{y:.3f}")
     (left, right), (low, high) = THEOREM_1_OMEGA, THEOREM_1_TAU
     box = {"type": "rect", "x0": left, "x1": right, "y0": low, "y1": high}
-    box |= {"line": {"color": INK, "width": 2, "dash": "dash"}, "layer": "above"}
-    box |= {"fillcolor": panels.rgba(INK, 0.15)}
+    box |= {"line": {"color": INK, "width": 2.5}, "layer": "above"}
+    box |= {"label": {"text": "Theorem 1", "textposition": "top center", "yanchor": "bottom"}}
     title = "Units against Theorem 1's box"
     shown = [Panel(title, [cloud], "omega = Σ w", "tau = Σ w²", shapes=[box])]
     if expected is not None:
@@ -188,6 +202,11 @@ def units_of_layer(
             diagonal = panels.predicted(ends, ends, "as predicted")
             x = "predicted from its own omega, tau"
             shown.append(Panel(f"{title} of each unit", [dots, diagonal], x, "measured"))
+    else:
+        mean, variance = p.detail.unit_mean[layer], p.detail.unit_variance[layer]
+        dots = _cloud(mean, variance, pick, "mean %{x:.4g}, variance %{y:.4g}")
+        what = "channel" if p.layers[layer].startswith("conv") else "unit"
+        shown.append(Panel(f"Every {what} over the data", [dots], "mean", "variance"))
     return panels.figure(shown, hover="closest")
 
 
@@ -203,11 +222,12 @@ def saturation_by_layer(p: Propagation) -> go.Figure:
     share += panels.seeds_and_median(x, d.dead, NEUTRAL, "dead units")
     alike = panels.seeds_and_median(x, d.correlation, CORRELATION)
     alike += [panels.predicted(x, p.predicted.correlation)]
-    parts = panels.seeds_and_median(x, d.within, VARIANCE, "within units")
-    parts += panels.seeds_and_median(x, d.between, UNITS, "between units")
+    log = panels.log_scale("auto", d.within, d.between)
+    parts = panels.seeds_and_median(x, d.within, VARIANCE, "within units", log=log)
+    parts += panels.seeds_and_median(x, d.between, UNITS, "between units", log=log)
     parts += [
-        panels.predicted(x, p.predicted.within, "within, predicted"),
-        panels.predicted(x, p.predicted.between, "between, predicted"),
+        panels.predicted(x, _shown(p.predicted.within, log), "within, predicted"),
+        panels.predicted(x, _shown(p.predicted.between, log), "between, predicted"),
     ]
     axis = _layer_axis(p)
     fixed = {"range": [-0.03, 1.03]}
@@ -223,7 +243,9 @@ def saturation_by_layer(p: Propagation) -> go.Figure:
             Panel(
                 f"Variance {_coloured('within', VARIANCE)}, {_coloured('between', UNITS)} units",
                 parts,
+                log=log,
                 x_axis=axis,
+                y_axis=_log_ticks(np.concatenate([d.within, d.between])) if log else {},
             ),
         ],
         _keys(),
@@ -234,6 +256,30 @@ def _layer_axis(p: Propagation) -> dict[str, Any]:
     """Whole layers only: short networks get one tick a layer, long ones what Plotly chooses."""
     last = len(p.layers) - 1
     return {"dtick": 1} if last <= 10 else {"nticks": 9}
+
+
+def _window(shown: np.ndarray, expected: np.ndarray, least: float) -> dict[str, Any]:
+    """A linear axis over what is shown, and over the prediction unless that runs far away.
+
+    No narrower than ``least`` to either side of the middle: else the scatter of a network that
+    holds its moments would fill the figure like one that does not.
+    """
+    shown = shown[np.isfinite(shown)]
+    if not len(shown) or not np.isfinite(least):
+        return {}
+    low, high = shown.min(), shown.max()
+    reach = 3 * max(high - low, least)
+    near = expected[np.isfinite(expected) & (expected > low - reach) & (expected < high + reach)]
+    low, high = min([low, *near]), max([high, *near])
+    middle, half = (low + high) / 2, max((high - low) / 2, least) * 1.06
+    return {"range": [middle - half, middle + half]}
+
+
+def _log_ticks(shown: np.ndarray) -> dict[str, Any]:
+    """Ticks at decades only, where at least two are in sight."""
+    shown = shown[np.isfinite(shown) & (shown > 0)]
+    decades = float(np.log10(shown.max() / shown.min())) if len(shown) else 0.0
+    return {"dtick": math.ceil(decades / 6)} if decades >= 2 else {}
 
 
 def _keys() -> list[dict[str, Any]]:
@@ -247,6 +293,10 @@ def _keys() -> list[dict[str, Any]]:
 
 def _coloured(text: str, colour: str) -> str:
     return f'<span style="color:{colour}">{text}</span>'
+
+
+def _shown(values: np.ndarray, log: bool) -> np.ndarray:
+    return _positive(values) if log else values
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
@@ -285,7 +335,7 @@ def _cloud(x: np.ndarray, y: np.ndarray, pick: np.ndarray, hover: str) -> dict[s
         "mode": "markers",
         "x": panels.drawable(np.ravel(x)[pick]),
         "y": panels.drawable(np.ravel(y)[pick]),
-        "marker": {"color": panels.rgba(UNITS, 0.45), "size": 4},
+        "marker": {"color": panels.rgba(UNITS, 0.3), "size": 4},
         "showlegend": False,
         "hovertemplate": f"{hover}<extra></extra>",
     }

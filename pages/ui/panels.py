@@ -43,7 +43,7 @@ __all__ = [
 PALETTE = ("#0072B2", "#D55E00", "#008F68", "#B0568B", "#8A6D00", "#2F7FAE", "#5B5B5B")
 MEAN, VARIANCE, GRADIENT, UNITS, CORRELATION, SATURATED, NEUTRAL = PALETTE
 INK = "#16202B"
-DECADES = 1.5  # a span from which a linear axis hides the small values
+DECADES = 1.0  # a span from which a linear axis hides the small values
 HEIGHT = 400
 NARROW = {"margin.l": 46, "margin.t": 30, "legend.y": -0.09, "legend.yanchor": "top"}
 
@@ -66,7 +66,7 @@ def figure(
     panels: Sequence[Panel], keys: Sequence[dict[str, Any]] = (), hover: str = "x unified"
 ) -> go.Figure:
     """Returns the panels in one row; stacked on a narrow screen, by ``layout.meta.narrow``."""
-    count, gap = len(panels), 0.07
+    count, gap = len(panels), 0.11 if any(panel.y for panel in panels) else 0.07
     width = (1 - gap * (count - 1)) / count
     traces = list(keys)
     layout: dict[str, Any] = {"annotations": [], "shapes": []}
@@ -99,6 +99,7 @@ def figure(
 
 def _axes(panel: Panel, at: str, domain: list[float]) -> tuple[dict[str, Any], dict[str, Any]]:
     shared = {"automargin": False, "ticks": "outside", "ticklen": 3, "zeroline": False}
+    shared |= {"exponentformat": "power"}
     x = shared | {
         "domain": domain,
         "anchor": f"y{at}",
@@ -110,7 +111,6 @@ def _axes(panel: Panel, at: str, domain: list[float]) -> tuple[dict[str, Any], d
         # A zoom made on a linear axis means nothing on a logarithmic one, so it is dropped then.
         "type": "log" if panel.log else "linear",
         "uirevision": "log" if panel.log else "linear",
-        "exponentformat": "power",
     }
     return x | (panel.x_axis or {}), y | (panel.y_axis or {})
 

@@ -14,7 +14,8 @@ import streamlit as st
 
 from pages.ui import state
 from snn_core.propagate import Propagation, run
-from snn_core.spec import Experiment, activation_of
+from snn_core.spec import Experiment
+from snn_core.theory.predict import unit_moments as snn_map
 
 __all__ = ["Shelf", "propagation", "release", "size", "stopped", "unit_moments"]
 
@@ -64,10 +65,13 @@ def _shelf() -> Shelf:
 
 
 @st.cache_resource(show_spinner=False)
-def _turns() -> threading.Semaphore:
-    """Two at a time in the whole process: one already uses every core, and the second lets a
-    quick one pass a slow one."""
-    return threading.Semaphore(2)
+def _turns() -> tuple[threading.Semaphore, threading.Semaphore]:
+    """Two figures of mean and variance at a time in the whole process, and one of the costlier.
+
+    One already uses every core; the second lets a quick one pass a slow one, and the first figure
+    of one visitor does not wait for the tabs of another.
+    """
+    return threading.Semaphore(2), threading.Semaphore(1)
 
 
 def propagation(
@@ -85,7 +89,7 @@ def propagation(
         return found
     if stopped(experiment):
         return None
-    with _sign_of_life(key) as tell, _turn(tell):
+    with _sign_of_life(key) as tell, _turn(_turns()[backward or detail], tell):
         result = run(
             experiment, backward=backward, detail=detail, progress=lambda done: tell(done, "")
         )
@@ -125,14 +129,14 @@ def _sign_of_life(key: tuple[Experiment, bool, bool]) -> Iterator[_Sign]:
 
 
 @contextmanager
-def _turn(tell: _Sign) -> Iterator[None]:
+def _turn(lane: threading.Semaphore, tell: _Sign) -> Iterator[None]:
     """Waits for a free place, giving signs of life, and gives it back whatever happens."""
-    while not _turns().acquire(timeout=0.1):
+    while not lane.acquire(timeout=0.1):
         tell(0.0, "Waiting for other visitors' networks")
     try:
         yield
     finally:
-        _turns().release()
+        lane.release()
 
 
 def _stop(experiment: Experiment) -> None:
@@ -157,12 +161,9 @@ def unit_moments(p: Propagation, layer: int) -> tuple[np.ndarray, np.ndarray] | 
     Each unit has its own omega and tau; its input is the predicted orbit of the layer before.
     Where the theory has no orbit there is no prediction.
     """
-    from snn_core.theory.maps import moment_map
-
     assert p.detail is not None
     mean, variance = p.predicted.unit_mean[layer - 1], p.predicted.unit_variance[layer - 1]
     if not (np.isfinite(mean) and np.isfinite(variance)):
         return None
     omega, tau = p.detail.unit_omega[layer - 1], p.detail.unit_tau[layer - 1]
-    out = moment_map(activation_of(p.experiment.network), mean, variance, omega, tau)
-    return np.asarray(out.mean), np.asarray(out.variance)
+    return snn_map(p.experiment.network, float(mean), float(variance), omega, tau)

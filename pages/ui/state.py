@@ -33,6 +33,7 @@ __all__ = [
 
 Value = bool | int | float | str
 VIEW = "view."
+VIEWS = ("view.axis", "view.layer", "view.tab")
 
 
 def open_link() -> None:
@@ -49,7 +50,7 @@ def open_link() -> None:
     query = {k: v for k, v in url.items() if not k.startswith(VIEW) and k != "page"}
     opened, found = read_query(query)
     st.session_state["draft"] = settings(opened)
-    st.session_state["view"] = {k: v[:40] for k, v in url.items() if k.startswith(VIEW)}
+    st.session_state["view"] = {k: url[k][:40] for k in VIEWS if k in url}
     st.session_state["link"] = url
     if found or "problems" not in st.session_state:
         st.session_state["problems"] = found

@@ -105,8 +105,8 @@ def _control(setting: Field[Any]) -> None:
     elif setting.name in SLIDERS:
         _slider(setting)
     else:
-        whole = isinstance(setting.default, int)
-        _number(setting.name, meta["label"], meta["low"], meta["high"], meta["help"], whole)
+        step = meta["step"] if isinstance(setting.default, int) else None
+        _number(setting.name, meta["label"], meta["low"], meta["high"], meta["help"], step)
 
 
 def _widget(
@@ -114,6 +114,7 @@ def _widget(
 ) -> None:
     """Draws a widget that is a view of the draft: it shows its value and writes it back.
 
+    A number field also takes its value as Streamlit's default, to which an emptied one returns.
     Two widgets of one setting have a different ``twin`` each. A change of one draws the other
     afresh, under a new key: in its next message the browser may still report the other's old
     value, and that must not count as a change.
@@ -131,8 +132,6 @@ _MISSING = object()
 
 def _changed(name: str, key: str, twin: str) -> None:
     new = st.session_state[key]
-    if new is None:  # an emptied number field
-        return
     if name in SLIDERS:
         other = name if twin else name + EXACT
         drawn = st.session_state["drawn"]
@@ -144,6 +143,7 @@ def _choice(setting: Field[Any]) -> None:
     name, meta = setting.name, setting.metadata
     options = meta["options"]
     table = options if isinstance(options, Mapping) else {}
+    options = [o for o in options if o == state.value(name) or _fits(table.get(o))]
 
     def label(option: str) -> str:
         return getattr(table.get(option), "label", "") or words.OPTIONS.get(option, option)
@@ -151,9 +151,7 @@ def _choice(setting: Field[Any]) -> None:
     chosen = table.get(state.value(name))
     citation = getattr(chosen, "citation", "")
     about = f"{meta['help']}\n\n{label(chosen.name)}: {citation}" if citation else meta["help"]
-    _widget(
-        st.selectbox, name, meta["label"], options=list(options), format_func=label, help=about
-    )
+    _widget(st.selectbox, name, meta["label"], options=options, format_func=label, help=about)
     for text in (getattr(chosen, "note", ""), getattr(chosen, "description", "")):
         if text:
             st.caption(text)
@@ -164,30 +162,41 @@ def _choice(setting: Field[Any]) -> None:
                 _parameter(name, parameter)
 
 
+def _fits(entry: object) -> bool:
+    """Returns whether a table's entry is for the kind of network that is set up."""
+    kind = state.value("kind")
+    return kind in getattr(entry, "kinds", (kind,))
+
+
 def _parameter(part: str, p: Parameter) -> None:
     name = f"{part}.{p.name}"
     st.session_state["draft"].setdefault(name, p.default)
-    _number(name, p.label or p.name, p.low, p.high, p.help, whole=False)
+    _number(name, p.label or p.name, p.low, p.high, p.help, None)
 
 
 def _slider(setting: Field[Any]) -> None:
     """A slider over round numbers on a logarithmic scale, and beside it the exact number."""
     name, meta = setting.name, setting.metadata
-    stops = sorted({*round_numbers(meta["low"], meta["high"]), state.value(name)})
+    low, high = meta["low"], meta["high"]
+    stops = sorted({*round_numbers(low, high), state.value(name)})
+    about = f"{meta['help']} {low} to {high}: the slider goes through round numbers, the field "
+    about += "beside it takes any."
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
-        _widget(st.select_slider, name, meta["label"], options=stops, help=meta["help"])
+        _widget(st.select_slider, name, meta["label"], options=stops, help=about)
         _widget(
-            st.number_input, name, f"{meta['label']}, exactly", EXACT,
-            min_value=meta["low"], max_value=meta["high"], step=1,
+            st.number_input, name, f"{meta['label']}, exactly", EXACT, value=state.value(name),
+            min_value=low, max_value=high, step=1,
             label_visibility="collapsed", width=92,
         )  # fmt: skip
 
 
-def _number(name: str, label: str, low: float, high: float, help: str, whole: bool) -> None:
+def _number(name: str, label: str, low: float, high: float, help: str, whole: int | None) -> None:
+    """Draws a number field; ``whole`` is the step of whole numbers, None for any number."""
     kind = int if whole else float
-    step = 1 if whole else _step(low, high, state.value(name))
+    step = whole or _step(low, high, state.value(name))
     _widget(
-        st.number_input, name, label, help=help or None, step=kind(step),
+        st.number_input, name, label, value=kind(state.value(name)), help=help or None,
+        step=kind(step),
         min_value=kind(low), max_value=kind(high), format=None if whole else "%.6g",
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from pages.ui.panels import median
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
+from snn_core.spec import activation_of, plan_of
 
 __all__ = [
     "DISTRIBUTION",
@@ -22,6 +23,7 @@ __all__ = [
     "gradients_alt",
     "moments",
     "moments_alt",
+    "reasons",
     "saturation",
     "units",
 ]
@@ -43,8 +45,9 @@ GRADIENTS = (
 )
 UNITS = (
     "**omega** is the sum of one unit's incoming weights and **tau** the sum of their squares. "
-    "Theorem 1 of Klambauer et al. (2017) proves an attracting fixed point for SELU when every "
-    "unit has |omega| ≤ 0.1 and 0.95 ≤ tau ≤ 1.1, the dashed box. These are statistics of single "
+    "Theorem 1 of Klambauer et al. (2017): the map of mean and variance through one SELU unit has "
+    "an attracting fixed point near (0, 1) if |omega| ≤ 0.1 and 0.95 ≤ tau ≤ 1.1, the box, for "
+    "inputs of mean in [−0.1, 0.1] and variance in [0.8, 1.5]. These are statistics of single "
     "units over the data, predicted by the paper's map z ~ N(mean·omega, variance·tau) for each "
     "unit's own omega and tau; the curves at the top pool all units and are predicted by "
     "mean-field theory. Dots off the diagonal show what the map leaves out: it gives all inputs "
@@ -66,6 +69,12 @@ SYMBOLS = """
 | fan_in, fan_out | how many inputs a unit has; how many outputs one input feeds |
 | seed | one draw of all weights and of one batch |
 | predicted | what theory says of *wide random* networks before any weight is drawn; dashed |
+| middle half | between the quartiles of the seeds |
+| fixed point | a mean and variance that a layer maps to themselves |
+| saturated | an activation whose slope is below 5 % of the largest |
+| dead | a unit that is saturated for every sample |
+| correlation | mean cosine between the activations of two samples; 1: the input is forgotten |
+| within, between | variance of one unit over the data; variance of the units' means |
 | ±2 sd | where theory expects some 95 % of networks of this width |
 """
 OPTIONS = {
@@ -106,28 +115,61 @@ def moments(p: Propagation) -> str:
     else:
         mean = median(p.mean)[-1]
         text = f"After layer {last} the variance is **{amount(float(np.median(finite)))}**"
+        low, high = amount(finite.min()), amount(finite.max())
         if seeds > 1:
-            low, high = amount(finite.min()), amount(finite.max())
-            text += f" (median of {_count(len(finite), 'seed')}, {low} to {high})"
+            over = f"median of {_count(len(finite), 'seed')}"
+            text += f" ({over}, {low} to {high})" if low != high else f" ({over})"
         text += f" and the mean **{amount(mean)}**."
     expected = p.predicted.variance[-1]
     if np.isfinite(expected):
         also = p.predicted.mean[-1]
         also = 0.0 if also**2 < 1e-24 * expected else also  # rounding, not a mean
         text += f" Predicted for wide random networks: {amount(expected)} and {amount(also)}."
-    return f"{text} {_growth(p.predicted.gradient_variance, 'In theory the')}".strip()
+        text += _outside(p)
+    growth = _growth(p, p.predicted.gradient_variance, "In theory the")
+    return " ".join(part for part in (text, growth, _forgotten(p)) if part)
 
 
-def _growth(variance: np.ndarray, subject: str) -> str:
+def reasons(p: Propagation, about: str = "") -> list[str]:
+    """Returns what theory does not reach of a topic; "" is the figure of mean and variance."""
+    topics = ("Gradients", "Correlation", "Single units", "Between and within units")
+    if about:
+        return [r for r in p.predicted.reasons if r.startswith(about)]
+    return [r for r in p.predicted.reasons if not r.startswith(topics)]
+
+
+def _outside(p: Propagation) -> str:
+    """Says so where all seeds lie on one side of a prediction that has no band of its own."""
+    at_end, expected = p.variance[:, -1], p.predicted.variance[-1]
+    if len(at_end) < 4 or np.isfinite(p.predicted.variance_sd[-1]):
+        return ""
+    side = "above" if (at_end > expected).all() else "below" if (at_end < expected).all() else ""
+    return f" All seeds lie {side} it; a wider network comes closer." if side else ""
+
+
+def _forgotten(p: Propagation) -> str:
+    """Says so where theory has two different samples leave the last layer alike."""
+    alike = p.predicted.correlation[-1]
+    if not alike > 0.99:  # NaN where there is no prediction
+        return ""
+    return (
+        "**In theory the network hardly sees its input any more:** the activations of two samples "
+        f"have a cosine of 1 − {amount(max(1.0 - alike, 0.0))} at the last layer."
+    )
+
+
+def _growth(p: Propagation, variance: np.ndarray, subject: str) -> str:
     """Returns how the gradient's variance changes from the last layer back to the input."""
     first, last, depth = variance[0], variance[-1], len(variance) - 1
     if not (np.isfinite(first) and np.isfinite(last) and first > 0 and last > 0):
         return ""
     whole, each = first / last, (first / last) ** (1 / depth)
     verb = "grows" if whole >= 1.05 else "shrinks" if whole <= 0.95 else "hardly changes"
+    shapes = {(layer.fan_in, layer.fan_out) for layer in plan_of(p.experiment)}
+    rate = f", ×{amount(each)} a layer" if len(shapes) == 1 else ""
     return (
         f"{subject} variance of the gradient {verb} on its way back to the input, "
-        f"×{amount(whole)} in all, ×{amount(each)} a layer."
+        f"×{amount(whole)} in all{rate}."
     )
 
 
@@ -141,7 +183,8 @@ def accidents(p: Propagation) -> list[str]:
         hit = [layer for layer in layers if layer is not None]
         if hit:
             sentence = what.format(dtype=p.experiment.dtype, layer=_layer(p, min(hit)))
-            found.append(f"{_count(len(hit), 'seed')} of {len(layers)} {sentence}.")
+            some = f"{_count(len(hit), 'seed')} of {len(layers)}"
+            found.append(f"{'All seeds' if len(hit) == len(layers) else some} {sentence}.")
     return found
 
 
@@ -172,8 +215,8 @@ def moments_alt(p: Propagation) -> str:
 def gradients(p: Propagation) -> str:
     """Returns the gradients' growth, measured and predicted."""
     assert p.gradient_variance is not None
-    measured = _growth(median(p.gradient_variance), "The measured")
-    expected = _growth(p.predicted.gradient_variance, "In theory the")
+    measured = _growth(p, median(p.gradient_variance), "The measured")
+    expected = _growth(p, p.predicted.gradient_variance, "In theory the")
     return f"{measured} {expected}".strip()
 
 
@@ -204,11 +247,22 @@ def units(p: Propagation, layer: int) -> str:
     omega, tau = p.detail.unit_omega[layer - 1], p.detail.unit_tau[layer - 1]
     (left, right), (low, high) = THEOREM_1_OMEGA, THEOREM_1_TAU
     in_omega, in_tau = (omega >= left) & (omega <= right), (tau >= low) & (tau <= high)
-    return (
+    shares = (
         f"{(in_omega & in_tau).mean():.1%} of the units of {_layer(p, layer)} lie inside the box "
         f"({in_omega.mean():.1%} by omega, {in_tau.mean():.1%} by tau); over all layers it is "
-        f"{np.mean(p.inside):.1%}. The theorem asks it of every unit, so it says nothing of a "
-        "network of which only a fraction is inside."
+        f"{np.mean(p.inside):.1%}."
+    )
+    act = activation_of(p.experiment.network)
+    if act.name != "selu" or p.experiment.network.activation_parameters:
+        return (
+            f"{shares} Theorem 1 is about SELU with its own α and λ; here the box is only a "
+            "reference."
+        )
+    if np.all(p.inside == 1.0):
+        return f"{shares} The theorem's condition on the weights holds for every unit."
+    return (
+        f"{shares} The theorem asks it of every unit, so it does not cover this network, which "
+        "may be self-normalizing on average all the same: see the curves above."
     )
 
 
@@ -218,11 +272,16 @@ def saturation(p: Propagation) -> str:
     d = p.detail
     saturated, dead, alike = (median(v)[-1] for v in (d.saturated, d.dead, d.correlation))
     expected = round(p.predicted.correlation[-1], 12)
-    theory = f" (predicted {amount(expected)})" if np.isfinite(expected) else ""
+    theory = f" (predicted {_cosine(expected)})" if np.isfinite(expected) else ""
     return (
         f"At the last layer {saturated:.1%} of the activations are saturated and {dead:.1%} of "
-        f"the units are dead; two samples have a correlation of {amount(alike)}{theory}."
+        f"the units are dead; two samples have a correlation of {_cosine(alike)}{theory}."
     )
+
+
+def _cosine(value: float) -> str:
+    """A correlation so near 1 that four digits would hide the rest is written as 1 − rest."""
+    return f"1 − {amount(1.0 - value)}" if 0.999 < value < 1.0 else amount(value)
 
 
 def _count(number: int, noun: str) -> str:

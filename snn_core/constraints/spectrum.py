@@ -70,7 +70,7 @@ def spectral_norm() -> Constraint:
         keras_code=f"lambda w: w / keras.ops.norm({_KERAS_MATRIX}, ord=2)",
         note=(
             "Exact, where nn.utils.parametrizations.spectral_norm iterates once a step. "
-            "A zero weight stays zero, with violation 1."
+            "A zero weight stays zero."
         ),
     )
 
@@ -97,6 +97,7 @@ def _polar(matrix: Tensor) -> Tensor:
     identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     defect = _gram(x) - identity
     far = torch.linalg.matrix_norm(defect) > 0.5  # below, convergence is certain
+    nothing = (x == 0.0).all((1, 2), keepdim=True)  # has no direction to keep
     if far.any():
         u, _, v = torch.linalg.svd(x[far], full_matrices=False)
         x[far] = u @ v  # orthogonal also where the rank is deficient
@@ -106,7 +107,7 @@ def _polar(matrix: Tensor) -> Tensor:
         if defect.abs().amax() < 1e-7:  # and now its square
             break
         defect = _gram(x) - identity
-    return torch.where(finite, x, torch.nan)
+    return torch.where(finite, torch.where(nothing, 0.0, x), torch.nan)
 
 
 def orthogonal() -> Constraint:
@@ -148,5 +149,8 @@ def orthogonal() -> Constraint:
             "lambda w: keras.ops.reshape(keras.ops.matmul(*keras.ops.svd("
             f"{_KERAS_MATRIX}, full_matrices=False)[::2]), w.shape)"
         ),
-        note="Violation is the largest entry of |W W^T - 1|, of W^T W where out > fan_in.",
+        note=(
+            "The nearest matrix with orthonormal rows, or columns where there are more rows. "
+            "A zero weight stays zero."
+        ),
     )

@@ -95,7 +95,7 @@ def centralize_layer() -> Constraint:
         citation="No paper known: a Keras kernel_constraint, w - mean(w)",
         torch_code="weight.sub_(weight.mean())",
         keras_code="lambda w: w - keras.ops.mean(w)",
-        note="Violation is |mean over units of omega|; single units keep their own omega.",
+        note="Subtracts the mean of the whole weight matrix. Single units keep their own omega.",
     )
 
 
@@ -120,7 +120,7 @@ def centralize_unit() -> Constraint:
         citation="Huang, Liu, Liu, Lang, Tao 2017, Centered Weight Normalization, ICCV",
         torch_code="rows = weight.flatten(1); rows.sub_(rows.mean(1, keepdim=True))",
         keras_code=f"lambda w: w - keras.ops.mean(w, axis={_KERAS_AXES}, keepdims=True)",
-        note="The centring of that paper alone, without its division by the norm.",
+        note="Subtracts each unit's mean weight: omega = 0 for every unit.",
     )
 
 
@@ -162,7 +162,7 @@ def standardize_unit() -> Constraint:
             f"lambda w: keras.constraints.UnitNorm(axis={_KERAS_AXES})"
             f"(w - keras.ops.mean(w, axis={_KERAS_AXES}, keepdims=True))"
         ),
-        note="A unit whose weights are all equal becomes zero and stays so, with violation 1.",
+        note="omega = 0 and tau = 1 for every unit. One whose weights are all equal becomes zero.",
     )
 
 
@@ -187,8 +187,8 @@ def unit_norm() -> Constraint:
         torch_code="rows = weight.flatten(1); rows.div_(rows.norm(dim=1, keepdim=True))",
         keras_code=f"lambda w: keras.constraints.UnitNorm(axis={_KERAS_AXES})(w)",
         note=(
-            "Zero units stay zero, with violation 1. In Keras the axis must name all but the "
-            "units' axis: 0 for Dense, [0, 1, 2] for Conv2D."
+            "tau = 1 for every unit. In Keras the axis must name all but the units' axis: 0 for "
+            "Dense, [0, 1, 2] for Conv2D."
         ),
     )
 

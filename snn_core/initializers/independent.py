@@ -147,7 +147,10 @@ def pytorch_default() -> Initializer:
         keras_code="keras.initializers.VarianceScaling(1 / 3, 'fan_in', 'uniform')",
         torch_bias_code="nn.init.uniform_(bias, -(fan_in**-0.5), fan_in**-0.5)",
         keras_bias_code="keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)",
-        note="What nn.Linear and nn.Conv2d draw by themselves: a third of LeCun's variance.",
+        note=(
+            "What nn.Linear and nn.Conv2d draw by themselves: weights of a third of LeCun's "
+            "variance, and random biases, which are all that is left after many layers."
+        ),
     )
 
 
@@ -157,7 +160,7 @@ def selu_gain() -> Initializer:
 
     return Initializer(
         name="selu_gain",
-        label="Xavier normal with calculate_gain('selu') (the 3/4 gain)",
+        label="Xavier normal, PyTorch's 3/4 SELU gain",
         sample_=_sampler("normal", variance),
         variance=variance,
         citation="PyTorch, nn.init.calculate_gain('selu') = 3/4",

@@ -132,7 +132,10 @@ def _pull_back(
 ) -> None:
     """Sends a standard normal cotangent down from the top; the hooks take the statistics."""
     shape = (experiment.batch, *h.shape[2:])
-    drawn = [torch.randn(shape, generator=generator(experiment, k, "cotangent")) for k in seeds]
+    drawn = [
+        torch.randn(shape, generator=generator(experiment, k, "cotangent"), dtype=torch.float32)
+        for k in seeds
+    ]
     cotangent = torch.stack(drawn)[:, rows].to(device=h.device, dtype=h.dtype)
     torch.autograd.grad(h, x, cotangent)
     for p in found:
@@ -156,8 +159,9 @@ def merge(parts: Sequence[Pass]) -> Pass:
             return []
         mean, variance = np.moveaxis(np.array(tables), 2, 0)
         share = (rows / rows.sum())[:, None]
-        middle = (share * mean).sum(0)
-        total = (share * (variance + (mean - middle) ** 2)).sum(0)
+        with np.errstate(invalid="ignore"):  # infinities are results
+            middle = (share * mean).sum(0)
+            total = (share * (variance + (mean - middle) ** 2)).sum(0)
         return list(zip(middle.tolist(), total.tolist(), strict=True))
 
     return replace(

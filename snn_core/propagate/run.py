@@ -154,7 +154,7 @@ def _side_by_side(
     progress: Progress | None,
 ) -> list[list[Pass]]:
     """Runs the jobs on single-threaded workers; leaves no thread and no setting behind."""
-    threads = CORES if len(jobs) == 1 else 1
+    before, threads = torch.get_num_threads(), CORES if len(jobs) == 1 else 1
     pool = ThreadPoolExecutor(
         min(CORES, len(jobs)), initializer=torch.set_num_threads, initargs=(threads,)
     )
@@ -165,7 +165,7 @@ def _side_by_side(
     finally:
         watch.stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(CORES)  # a worker's setting is also the default of new threads
+        torch.set_num_threads(before)  # a worker's setting is also the default of new threads
 
 
 def _follow(

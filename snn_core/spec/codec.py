@@ -79,7 +79,7 @@ def read_query(query: Mapping[str, str]) -> tuple[Experiment, list[str]]:
     Never raises: a hostile or stale link gives the default for just the settings at fault.
     """
     values, problems = {}, []
-    for key, text in list(query.items())[:MOST_SETTINGS]:
+    for key, text in query.items():
         try:
             values[key] = _parse(key, text)
         except SettingError as error:
@@ -103,11 +103,13 @@ def to_json(experiment: Experiment) -> str:
 
 def from_json(text: str) -> Experiment:
     """Returns the experiment of `to_json`; a ValueError says what is wrong with the text."""
+    if not isinstance(text, str):
+        raise ValueError(f"An experiment's JSON is text, got {type(text).__name__}.")
     if len(text) > 100_000:
         raise ValueError(f"An experiment has at most 100000 characters, got {len(text)}.")
     try:
         values = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"This is not JSON: {error}.") from None
     if not isinstance(values, dict):
         raise ValueError(f"An experiment is a JSON object, got {type(values).__name__}.")

@@ -35,7 +35,7 @@ class Experiment:
     )
     features: int = knob(
         0,
-        "Input features",
+        "Input features (0: as many as the width)",
         0,
         4096,
         help=(

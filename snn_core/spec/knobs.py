@@ -42,9 +42,11 @@ def knob(
     high: float | None = None,
     options: Mapping[str, Any] | tuple[str, ...] | None = None,
     help: str = "",
+    step: int = 1,
 ) -> Any:  # noqa: ANN401  the field stands where its value is declared
     """Returns a dataclass field that carries its label, bounds or options, and help text."""
     meta = {"label": label, "low": low, "high": high, "options": options, "help": help}
+    meta["step"] = step
     return field(default=default, metadata=meta)
 
 
@@ -75,6 +77,9 @@ def settle_part(owner: DataclassInstance, name: str, make: Callable[..., HasValu
         text = f"{name}_parameters must map names to numbers, got {str(given)[:40]!r}."
         raise SettingError(name, text) from None
     part = getattr(owner, name)
+    if not all(isinstance(key, str) and key.isidentifier() and key != "name" for key in given):
+        text = f"{name}_parameters has a parameter of no known name: {str(list(given))[:60]}."
+        raise SettingError(tuple(f"{name}.{key}" for key in given), text)
     try:
         values = dict(make(part, **given).values)
     except (TypeError, ValueError) as error:

@@ -29,12 +29,17 @@ class NetworkSpec:
 
     kind: str = knob(
         "mlp",
-        "Kind",
+        "Architecture",
         options=("mlp", "cnn"),
         help="Fully connected, or convolutional layers followed by dense ones.",
     )
     depth: int = knob(
-        32, "Depth", 1, 512, help="Number of hidden layers, each a weight and an activation."
+        32,
+        "Depth",
+        1,
+        512,
+        help="Number of hidden layers, each a weight and an activation; of a CNN, convolutions "
+        "and dense layers together.",
     )
     width: int = knob(256, "Width", 1, 4096, help="Units in every dense layer.")
     activation: str = knob(
@@ -124,6 +129,7 @@ class NetworkSpec:
         "Kernel",
         1,
         11,
+        step=2,
         help="Height and width of every convolution's kernel, in pixels; odd.",
     )
     padding: str = knob(

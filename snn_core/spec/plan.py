@@ -67,8 +67,10 @@ def plan(net: NetworkSpec, shape: tuple[int, ...]) -> tuple[LayerPlan, ...]:
     layers = _conv_layers(net, shape) if net.kind == "cnn" else ()
     size = layers[-1].output_size if layers else 1
     features = layers[-1].outputs * size**2 if layers else shape[0]
-    for _ in range(net.depth - len(layers)):
-        skip = net.residual and features == net.width
+    images = len(layers)
+    for index in range(images, net.depth):
+        # The first dense layer sees images, not a vector, even where the sizes agree.
+        skip = net.residual and features == net.width and (index > images or not images)
         layers += (LayerPlan("dense", features, net.width, skip=skip),)
         features = net.width
     _check_groups(net, layers)

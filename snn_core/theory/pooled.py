@@ -171,9 +171,13 @@ def _weighted(
     """Returns E (w.x)^2 ``(K, h, w)`` and E (w.x_a)(w.x_b) over rows w, without the bias."""
     second, mean = _patch(net, plan, h.second_moment), _patch(net, plan, h.mean)
     average = h.mean.mean((1, 2))
-    covariance = rows.spread * h.product + rows.shared * np.outer(average, average)
+    squared, both = mean**2, np.outer(average, average)
+    if not h.sharp:  # E of the squared mean of n units, taken as independent
+        squared = squared + (second - squared) / plan.fan_in
+        both = both + (h.product - both) / plan.fan_in
+    covariance = rows.spread * h.product + rows.shared * both
     if plan.kind == "dense" or initializer_of(net).law != "delta":
-        return rows.spread * second + rows.shared * mean**2, covariance
+        return rows.spread * second + rows.shared * squared, covariance
     # Only the centre tap is drawn; centralizing subtracts the row's mean from every tap:
     # z = sum_j c_j (x_j - share * patch mean), with E (sum_j c_j)^2 = A before and B after.
     ratio = rows.omega_squared / rows.spread if rows.spread else 1.0

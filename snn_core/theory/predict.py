@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from snn_core.activations import Activation
+from snn_core.activations import gaussian_moments
 from snn_core.datasets import InputLaw, input_law
 from snn_core.spec import (
     Experiment,
@@ -18,9 +20,9 @@ from snn_core.theory.backward import gradient_reasons, gradient_variance
 from snn_core.theory.bands import LayerWidth, bands, input_scatter
 from snn_core.theory.pooled import Forward, forward
 from snn_core.theory.prediction import Prediction
-from snn_core.theory.state import State, after_dropout, moments_at
+from snn_core.theory.state import State, after_dropout
 
-__all__ = ["predict"]
+__all__ = ["predict", "unit_moments"]
 
 WIDEST = 0.5  # relative standard deviation up to which the linear response of bands.py holds
 
@@ -72,14 +74,14 @@ def predict(experiment: Experiment) -> Prediction:
 
 def _pair_reasons(net: NetworkSpec, second: np.ndarray) -> tuple[str, ...]:
     if net.kind == "cnn":
-        return ("Correlations: no theory of convolutions follows pairs of samples here.",)
+        return ("Correlation: there is no prediction for convolutions.",)
     if net.normalization == "batch":
         return (
             "Between and within units: batch normalization fixes every unit's own moments over "
             "the batch, which this theory knows on average only.",
         )
     if (second == 0.0).any():
-        return ("Correlations: vectors that are all zero have none.",)
+        return ("Correlation: vectors that are all zero have none.",)
     return ()
 
 
@@ -90,27 +92,41 @@ def _unit(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray,
     means, variances = np.full((2, depth + 1), np.nan)
     if net.kind == "cnn" or net.normalization != "none" or net.residual:
         sentence = (
-            "SNN map: it covers dense layers without normalization or residual connections; "
-            "no orbit of a unit is drawn."
+            "Single units: the paper's map covers dense layers without normalization or residual "
+            "connections, so there is no prediction for them."
         )
         return means, variances, (sentence,)
-    act = activation_of(net)
+    if initializer_of(net).bias_variance is not None:
+        sentence = (
+            "Single units: this initializer draws random biases, and the paper's map has none, so "
+            "there is no prediction for them."
+        )
+        return means, variances, (sentence,)
     means[0] = law.mean.mean()
     variances[0] = max(float(law.second_moment.mean()) - law.pair_product, 0.0)
     for index, layer in enumerate(run.layers, start=1):
-        spread = float(variances[index - 1]) * layer.rows.tau
-        if not np.isfinite(spread):
+        if not math.isfinite(float(variances[index - 1]) * layer.rows.tau):
             return means, variances, ()  # the pooled moments went the same way, with a reason
-        means[index], variances[index] = _unit_step(net, act, spread)
+        omega, tau = np.zeros(()), np.array(layer.rows.tau)
+        mean, variance = float(means[index - 1]), float(variances[index - 1])
+        means[index], variances[index] = unit_moments(net, mean, variance, omega, tau)
     return means, variances, ()
 
 
-def _unit_step(net: NetworkSpec, act: Activation, spread: float) -> tuple[float, float]:
-    moments = moments_at(act, net.bias, spread)
-    if net.dropout == "none":
-        return float(moments.mean), float(moments.variance)
-    state = State(moments.mean, moments.second_moment, np.full((1, 1), np.nan))
-    return after_dropout(net, act, state).pooled
+def unit_moments(
+    net: NetworkSpec, mean: float, variance: float, omega: np.ndarray, tau: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean and variance over the data of units of those omega and tau.
+
+    The SNN map, z ~ N(mean omega + bias, variance tau), for inputs that all have that mean and
+    variance, with the network's activation and dropout (Klambauer et al. 2017, eqs. 3-5).
+    """
+    act = activation_of(net)
+    m = gaussian_moments(act, mean * np.asarray(omega) + net.bias, variance * np.asarray(tau))
+    state = State(m.mean, m.second_moment, np.full((1, 1), np.nan))
+    after = after_dropout(net, act, state)
+    spread = m.variance if net.dropout == "none" else after.second_moment - after.mean**2
+    return after.mean, np.maximum(spread, 0.0)
 
 
 def _law(experiment: Experiment) -> InputLaw:

@@ -38,11 +38,15 @@ class State:
         second_moment: ``(K, height, width)``.
         product: ``(K, K)`` mean over units of h_a h_b for different samples, NaN where no theory
             gives it. The diagonal means nothing, but for K = 1 it stands for any two samples.
+        sharp: Whether ``mean`` is each sample's own mean over its units, as of real data or after
+            layer normalization. Else it is an expectation, and the mean of n units strays from
+            it by their variance over n.
     """
 
     mean: np.ndarray
     second_moment: np.ndarray
     product: np.ndarray
+    sharp: bool = False
 
     @property
     def pooled(self) -> tuple[float, float]:
@@ -80,10 +84,11 @@ def _mean_over_others(product: np.ndarray) -> np.ndarray:
 def input_state(law: InputLaw, shape: tuple[int, ...]) -> State:
     """Returns the input's moments, for an input of ``(features,)`` or ``(channels, h, w)``."""
     mean, second = law.mean[:, None, None], law.second_moment[:, None, None]
+    real = law.mean_map is not None or len(law.mean) > 1
     if len(shape) == 1:
-        return State(mean, second, law.products)
+        return State(mean, second, law.products, sharp=real)
     if law.mean_map is not None and law.second_map is not None:
-        return State(law.mean_map, law.second_map, np.full_like(law.products, np.nan))
+        return State(law.mean_map, law.second_map, np.full_like(law.products, np.nan), sharp=True)
     ones = np.ones((1, *shape[1:]))
     return State(mean * ones, second * ones, np.full_like(law.products, np.nan))
 
@@ -212,7 +217,7 @@ def after_normalization(name: str, state: State, batch: int) -> tuple[State, np.
     gain = 1.0 / (np.maximum(second.mean((1, 2), keepdims=True), 0.0) + EPSILON)
     scale, offset = np.sqrt(gain), shift.ravel()
     product = (product - np.outer(offset, offset)) * np.outer(scale, scale)
-    return State((mean - shift) * scale, second * gain, product), gain
+    return State((mean - shift) * scale, second * gain, product, sharp=name != "rms"), gain
 
 
 def _after_batch_normalization(state: State, batch: int) -> tuple[State, np.ndarray]:

@@ -56,6 +56,31 @@ def test_a_slider_moves_the_plot_and_the_address_from_the_keyboard(page: Page) -
     assert plotly(page).evaluate("node => node.mark") == "the same node"
 
 
+def test_an_emptied_number_comes_back(page: Page) -> None:
+    page.goto("/?width=64&depth=8&weight_factor=1.5")
+    before = drawn(page, "depth 8")
+    for name, value in (("Weight variance factor", "1.5"), ("Depth, exactly", "8")):
+        field = page.get_by_role("spinbutton", name=name)
+        field.fill("")
+        field.press("Tab")
+        expect(page.get_by_role("spinbutton", name=name)).to_have_value(value)
+        settled(page)
+    assert drawn(page) == before
+    page.get_by_role("spinbutton", name="Depth, exactly").fill("11")
+    page.keyboard.press("Enter")
+    drawn(page, "depth 11")
+
+
+def test_quick_presses_are_all_counted(page: Page) -> None:
+    page.goto("/?width=64")
+    drawn(page, "depth 32")
+    for _ in range(4):
+        press(page, "Depth", "ArrowRight")
+        page.wait_for_timeout(30)
+    drawn(page, "depth 128")  # 48, 64, 96, 128
+    expect(page).to_have_url(re.compile("depth=128"))
+
+
 def test_new_weights_change_the_numbers_and_the_link(page: Page) -> None:
     page.goto("/?depth=8&width=64")
     before = drawn(page, "depth 8")

@@ -262,12 +262,13 @@ def test_a_stopped_propagation_keeps_the_last_result_until_asked() -> None:
 
 
 def test_a_place_is_given_back_however_a_propagation_ends() -> None:
-    turns = results._turns()
-    for end in (ValueError("no"), Stopped(), KeyboardInterrupt()):
-        with pytest.raises(type(end)), results._turn(lambda done, text: True):
-            raise end
-    assert [turns.acquire(blocking=False) for _ in range(3)] == [True, True, False]
-    turns.release(2)
+    for lane, places in zip(results._turns(), (2, 1), strict=True):
+        for end in (ValueError("no"), Stopped(), KeyboardInterrupt()):
+            with pytest.raises(type(end)), results._turn(lane, lambda done, text: True):
+                raise end
+        free = [lane.acquire(blocking=False) for _ in range(3)]
+        assert free == [True] * places + [False] * (3 - places)
+        lane.release(places)
 
 
 def test_the_shelf_forgets_the_oldest_first_and_is_bounded() -> None:
@@ -281,3 +282,27 @@ def test_the_shelf_forgets_the_oldest_first_and_is_bounded() -> None:
 
 def test_the_state_has_a_default_for_every_setting() -> None:
     assert all(state.default(name) is not None for name in widgets.declared())
+
+
+def test_an_accident_in_the_core_is_one_sentence_and_the_page_goes_on() -> None:
+    at = opened()
+    before = chart(at)["figure"]
+    with patch.object(results, "run", side_effect=RuntimeError("out of memory: <b>secret</b>")):
+        set_to(at, "select_slider", "depth", 6)
+    assert chart(at)["figure"] == before
+    assert "failed on the server" in at.error[0].value and "secret" not in at.error[0].value
+    set_to(at, "select_slider", "depth", 8)
+    assert "depth 8" in chart(at)["alt"] and not at.error
+
+
+def test_an_emptied_number_comes_back() -> None:
+    at = opened()
+    set_to(at, "number_input", "weight_factor", 1.5)
+    healthy(control(at, "number_input", "weight_factor").set_value(None).run())
+    assert control(at, "number_input", "weight_factor").value == 1.5
+    assert link(at)["weight_factor"] == "1.5"
+
+
+def test_junk_about_the_view_leaves_the_link() -> None:
+    at = opened(SMALL | {"view.evil": "1", "view.axis": "junk", "view.tab": "Gradients"})
+    assert {k for k in link(at) if k.startswith("view.")} <= {"view.axis", "view.tab"}

@@ -195,8 +195,8 @@ def test_constraints_by_hand(name: str) -> None:
     mean, variance = 0.5, 1.0
     pooled = (mean, variance)
     for layer in range(1, 7):
-        # With E[sum w] = 0 exactly, the layer's own mean does not count.
-        m = gaussian_moments(name, 0.0, variance)
+        # With sum w = 0 exactly, the layer's own mean does not count, and tau = 1 - 1/64.
+        m = gaussian_moments(name, 0.0, variance * 63 / 64)
         mean, variance = float(m.mean), float(m.variance)
         assert centred.mean[layer] == pytest.approx(mean, rel=1e-12, abs=1e-15)
         assert centred.variance[layer] == pytest.approx(variance, rel=1e-12)
