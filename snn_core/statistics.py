@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,7 +37,7 @@ def pooled_moments(x: Tensor) -> tuple[float, float]:
     mean is 1000 standard deviations. Numbers too large or too small for float32 squares are
     summed in float64.
     """
-    x = flat(x.detach())
+    x = flat(x)
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
     if x.device.type != "cpu":  # accelerators add in float64 about as fast as they read
@@ -53,10 +54,12 @@ def pooled_moments(x: Tensor) -> tuple[float, float]:
 
 def _block_moments(x: Tensor) -> tuple[float, float]:
     count, whole = x.numel(), x.numel() // BLOCK * BLOCK
-    blocks, rest = x[:whole].view(-1, BLOCK), x[whole:].double()
-    sums = torch.stack((blocks.sum(1), torch.linalg.vecdot(blocks, blocks)))
-    total, squares = sums.double().sum(1).tolist()
+    blocks = (x if whole == count else x[:whole]).view(-1, BLOCK)
+    # Two kernels read the numbers; NumPy adds the few block sums with less ado than torch.
+    total = float(blocks.sum(1).numpy().sum(dtype=np.float64))
+    squares = float(torch.linalg.vecdot(blocks, blocks).numpy().sum(dtype=np.float64))
     if whole < count:
+        rest = x[whole:].double()
         total += float(rest.sum())
         squares += float(rest.dot(rest))
     mean = total / count
