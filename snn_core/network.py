@@ -178,12 +178,7 @@ def linear(layer: Layer, h: Tensor) -> Tensor:
         bias = None if bias is None else bias.float()
     if layer.plan.kind == "conv":
         return _convolve(layer, h, weight, bias).to(dtype)
-    h = h.flatten(2)
-    if h.shape[0] == 1:  # a plain product is faster than a stack of one
-        h, weight = h.squeeze(0), weight.squeeze(0)  # not [0], which is costly to differentiate
-        z = torch.mm(h, weight.t()) if bias is None else F.linear(h, weight, bias.squeeze(0))
-        return z.unsqueeze(0).to(dtype)
-    rows = weight.transpose(1, 2)
+    h, rows = h.flatten(2), weight.transpose(1, 2)
     z = torch.bmm(h, rows) if bias is None else torch.baddbmm(bias.unsqueeze(1), h, rows)
     return z.to(dtype)
 

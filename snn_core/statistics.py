@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,7 +42,7 @@ def pooled_moments(x: Tensor) -> tuple[float, float]:
     mean is 1000 standard deviations. Numbers too large or too small for float32 squares are
     summed in float64.
     """
-    x = flat(x.detach())
+    x = flat(x)
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
     if x.device.type != "cpu":  # accelerators add in float64 about as fast as they read
@@ -58,10 +59,12 @@ def pooled_moments(x: Tensor) -> tuple[float, float]:
 
 def _block_moments(x: Tensor) -> tuple[float, float]:
     count, whole = x.numel(), x.numel() // BLOCK * BLOCK
-    blocks, rest = x[:whole].view(-1, BLOCK), x[whole:].double()
-    sums = torch.stack((blocks.sum(1), torch.linalg.vecdot(blocks, blocks)))
-    total, squares = sums.double().sum(1).tolist()
+    blocks = (x if whole == count else x[:whole]).view(-1, BLOCK)
+    # Two kernels read the numbers; NumPy adds the few block sums with less ado than torch.
+    total = float(blocks.sum(1).numpy().sum(dtype=np.float64))
+    squares = float(torch.linalg.vecdot(blocks, blocks).numpy().sum(dtype=np.float64))
     if whole < count:
+        rest = x[whole:].double()
         total += float(rest.sum())
         squares += float(rest.dot(rest))
     mean = total / count
@@ -88,7 +91,7 @@ def ensemble_moments(layers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     variance = square - mean.square()
     unsure = (mean.square() > 64.0 * variance) | ~((variance > 1e-30) & (variance < 1e30))
     for k, index in (unsure & mean.isfinite()).nonzero().tolist():
-        mean[k, index], variance[k, index] = pooled_moments(layers[index][k : k + 1])
+        mean[k, index], variance[k, index] = pooled_moments(layers[index][k : k + 1].detach())
     return mean, variance
 
 

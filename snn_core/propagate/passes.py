@@ -77,8 +77,8 @@ def passes(
         layers = build(experiment, seeds) if calibrated else draw_layers(experiment, seeds)
     masks = [generator(experiment, k, "dropout") for k in seeds]
     found = [Pass(rows=x.shape[1]) for _ in seeds]
-    room = sample_size(experiment)
-    with torch.set_grad_enabled(backward):
+    room, units = sample_size(experiment), []
+    with torch.enable_grad() if backward else torch.inference_mode():
         h = x.requires_grad_(backward)
         _note(found, h, backward)
         if detail:
@@ -87,9 +87,10 @@ def passes(
             watch.tick()
             z, h = forward(layer, h, masks, keep_z=detail)
             _note(found, h, backward, watch)
-            _note_weights(found, layer)
+            units.append((layer.omega, layer.tau))
             if detail:
                 _note_detail(found, layer, z, h, room)
+        _note_weights(found, units)
         if backward:
             _pull_back(experiment, seeds, found, x, h, rows)
     return found
@@ -97,8 +98,8 @@ def passes(
 
 def _note(found: Sequence[Pass], h: Tensor, backward: bool, watch: Watch | None = None) -> None:
     """Takes the layer's pooled moments, now, and its gradient's when that comes by."""
-    for k, p in enumerate(found):
-        p.moments.append(pooled_moments(h[k : k + 1]))
+    for p, own in zip(found, h.detach().split(1), strict=True):
+        p.moments.append(pooled_moments(own))
     if not backward:
         return
 
@@ -111,15 +112,19 @@ def _note(found: Sequence[Pass], h: Tensor, backward: bool, watch: Watch | None 
     h.register_hook(take)
 
 
-def _note_weights(found: Sequence[Pass], layer: Layer) -> None:
-    inside = _within(layer.omega, THEOREM_1_OMEGA) & _within(layer.tau, THEOREM_1_TAU)
-    table = torch.stack((layer.omega.mean(1), layer.tau.mean(1), inside.double().mean(1)), 1)
-    for p, row in zip(found, table.tolist(), strict=True):
-        p.weights.append((row[0], row[1], row[2]))
+def _note_weights(found: Sequence[Pass], units: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Takes the layers' mean omega and tau and their share inside Theorem 1's box, all at once.
 
-
-def _within(x: Tensor, bounds: tuple[float, float]) -> Tensor:
-    return (x >= bounds[0]) & (x <= bounds[1])
+    Layer by layer these small sums would cost as much as the statistics of the activations.
+    """
+    omega, tau = (torch.cat(part, 1).cpu().numpy() for part in zip(*units, strict=True))
+    (low, high), (least, most) = THEOREM_1_OMEGA, THEOREM_1_TAU
+    inside = (omega >= low) & (omega <= high) & (tau >= least) & (tau <= most)
+    counts = np.array([part.shape[1] for part, _ in units])
+    starts = np.cumsum(counts) - counts
+    sums = np.add.reduceat(np.stack((omega, tau, inside), -1), starts, axis=1)
+    for p, table in zip(found, sums / counts[:, None], strict=True):
+        p.weights.extend((row[0], row[1], row[2]) for row in table.tolist())
 
 
 def _pull_back(
