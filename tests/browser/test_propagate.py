@@ -71,16 +71,6 @@ def test_an_emptied_number_comes_back(page: Page) -> None:
     drawn(page, "depth 11")
 
 
-def test_quick_presses_are_all_counted(page: Page) -> None:
-    page.goto("/?width=64")
-    drawn(page, "depth 32")
-    for _ in range(4):
-        press(page, "Depth", "ArrowRight")
-        page.wait_for_timeout(30)
-    drawn(page, "depth 128")  # 48, 64, 96, 128
-    expect(page).to_have_url(re.compile("depth=128"))
-
-
 def test_new_weights_change_the_numbers_and_the_link(page: Page) -> None:
     page.goto("/?depth=8&width=64")
     before = drawn(page, "depth 8")
