@@ -6,6 +6,7 @@ import streamlit as st
 
 PAGES = {  # name in a root link -> file, title
     "propagate": ("pages/explore/propagate.py", "Propagate"),
+    "train": ("pages/train/train.py", "Train"),
 }
 
 
@@ -19,8 +20,10 @@ def warm_up() -> bool:
     import gc
 
     import pages.ui.figures
+    import pages.ui.live
     import pages.ui.results  # noqa: F401  brings the core, and with it torch
 
+    pages.ui.live.warm_up()
     gc.collect()
     gc.freeze()
     return True
@@ -32,7 +35,7 @@ def main() -> None:
     from pages.ui.plotly_view import preload
 
     pages = {
-        name: st.Page(file, title=title, default=name == "propagate")
+        name: st.Page(file, title=title, url_path=name, default=name == "propagate")
         for name, (file, title) in PAGES.items()
     }
     current = st.navigation(list(pages.values()), position="top")
@@ -43,6 +46,10 @@ def main() -> None:
         st.switch_page(pages[asked], query_params=rest)
     with st.spinner("Loading PyTorch, once after the server's start"):
         warm_up()
+    if current != pages["train"]:
+        from pages.ui import live
+
+        live.elsewhere(pages["train"])
     current.run()
 
 

@@ -10,6 +10,7 @@ from snn_core.activations import ACTIVATIONS, Activation, activation
 from snn_core.constraints import CONSTRAINTS, Constraint, constraint
 from snn_core.cost import Cost, estimate
 from snn_core.datasets import DATASETS, Dataset, Split, dataset, split
+from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
 from snn_core.initializers import INITIALIZERS, Initializer, initializer
 from snn_core.network import build
 from snn_core.normalizations import NORMALIZATIONS, Normalization, normalization
@@ -19,6 +20,8 @@ from snn_core.spec import (
     NetworkSpec,
     SettingError,
     TrainingSpec,
+    arms_from_query,
+    arms_to_query,
     from_json,
     from_query,
     read_query,
@@ -31,14 +34,25 @@ from snn_core.theory.predict import predict
 from snn_core.theory.prediction import Prediction
 from snn_core.train import (
     ArmSnapshot,
+    Boundary,
     Checkpoint,
+    Histogram,
+    Histograms,
     Run,
     Snapshot,
+    Summary,
+    Verdict,
+    checkpoint_at,
+    decision_boundary,
+    histograms,
     resume,
     rewind,
+    series,
     start,
     state_of,
+    summary,
     train,
+    verdict,
 )
 
 __all__ = [
@@ -50,6 +64,7 @@ __all__ = [
     "QUANTILES",
     "Activation",
     "ArmSnapshot",
+    "Boundary",
     "Checkpoint",
     "Constraint",
     "Cost",
@@ -57,6 +72,8 @@ __all__ = [
     "Detail",
     "Experiment",
     "FixedPoint",
+    "Histogram",
+    "Histograms",
     "Initializer",
     "MomentMap",
     "NetworkSpec",
@@ -69,17 +86,26 @@ __all__ = [
     "Snapshot",
     "Split",
     "Stopped",
+    "Summary",
     "TrainingSpec",
+    "Verdict",
     "activation",
+    "arms_from_query",
+    "arms_to_query",
     "build",
+    "checkpoint_at",
     "constraint",
     "correlation_map",
+    "curves_csv",
     "dataset",
+    "decision_boundary",
     "estimate",
     "fixed_point",
     "from_json",
     "from_query",
+    "histograms",
     "initializer",
+    "layers_csv",
     "moment_map",
     "normalization",
     "predict",
@@ -88,10 +114,15 @@ __all__ = [
     "resume",
     "rewind",
     "run",
+    "run_json",
+    "series",
     "split",
     "start",
     "state_of",
+    "summary",
     "to_json",
     "to_query",
     "train",
+    "verdict",
+    "weights_safetensors",
 ]

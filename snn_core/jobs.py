@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import secrets
+import sys
 import threading
 import time
 import traceback
@@ -39,6 +41,7 @@ __all__ = ["Failure", "Job", "News", "ShouldStop"]
 
 _POLL = 0.2  # seconds between looks at the lease; stop() has to be obeyed within 0.5
 _QUEUE_POLL = 0.05  # seconds between looks for a free slot
+_NICE = 10
 _END = object()
 
 
@@ -121,12 +124,22 @@ class Job(Generic[Item]):
                 f"got pause_after={pause_after!r}, end_after={end_after!r}."
             )
         self.id = secrets.token_urlsafe(16)
+        self._again = partial(
+            Job,
+            make,
+            keep=keep,
+            slots=slots,
+            pause_after=pause_after,
+            end_after=end_after,
+            clock=clock,
+        )
         self._make, self._keep, self._slots, self._clock = make, keep, slots, clock
         self._pause_after, self._end_after = pause_after, end_after
         self._changed = threading.Condition()  # guards everything below
         self._touched = clock()
         self._issued = -math.inf  # when the last item was due, for the speed limit
         self._has_slot = False
+        self._computing = False
         self._ended = False
         self._indices: list[int] = []
         self._items: list[Item] = []
@@ -180,6 +193,23 @@ class Job(Generic[Item]):
             item = self._items[place]
             self._begin(partial(resume, item), kept=place + 1)
             return self._indices[-1]
+
+    def successor(self, resume: Callable[[Item, ShouldStop], Iterable[Item]]) -> Job[Item]:
+        """Returns a new job, paused, that goes on after this one's last item; this one ends.
+
+        For a job that is over but not forgotten: its history is the new one's too. ``resume`` is
+        as in `rewind`. A ValueError if there is no item yet.
+        """
+        self.stop()
+        with self._changed:
+            if not self._items:
+                raise ValueError("There is no item to go on from; make a new job instead.")
+            indices, items = list(self._indices), list(self._items)
+        heir: Job[Item] = self._again(speed=self.speed)
+        with heir._control():
+            heir._indices, heir._items = indices, items
+            heir._begin(partial(resume, items[-1]), kept=len(items))
+        return heir
 
     def stop(self) -> None:
         """Ends the job and its thread for good; the history stays."""
@@ -254,6 +284,14 @@ class Job(Generic[Item]):
                 self._changed.wait(min(left, _POLL))
             return state
 
+    def settle(self, timeout: float) -> bool:
+        """Returns whether no item is being computed, after at most ``timeout`` seconds.
+
+        A job that has just been paused may still owe the one that it was at.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._computing, timeout)
+
     def join(self, timeout: float) -> bool:
         """Returns whether the thread has ended, after at most ``timeout`` seconds."""
         self._thread.join(timeout)
@@ -313,6 +351,7 @@ class Job(Generic[Item]):
     # The thread.
 
     def _work(self) -> None:
+        _give_way()
         run, iterator = None, None
         try:
             while (turn := self._next_turn(run)) is not None:
@@ -338,6 +377,7 @@ class Job(Generic[Item]):
                     return self._run
                 seconds = self._seconds_to_wait(now)
                 if seconds <= 0:
+                    self._computing = True
                     return run
                 self._changed.wait(min(seconds, _POLL))
 
@@ -374,6 +414,7 @@ class Job(Generic[Item]):
         if item is _END:
             _close(iterator)
         with self._changed:
+            self._computing = False
             if not run.cancelled.is_set():
                 if failure is not None:
                     self._conclude("failed", failure)
@@ -381,7 +422,7 @@ class Job(Generic[Item]):
                     self._conclude("done")
                 else:
                     self._append(item)  # pyright: ignore[reportArgumentType]
-                self._changed.notify_all()
+            self._changed.notify_all()
         return None if item is _END else iterator
 
     def _should_stop(self, run: _Run[Item]) -> bool:
@@ -402,6 +443,16 @@ def _thinned(indices: list[int], keep: int) -> list[int]:
         stride *= 2
     newest = total - quarter
     return [k for k, index in enumerate(indices) if index >= newest or index % stride == 0]
+
+
+def _give_way() -> None:
+    """Lowers the priority of this thread and of those that it will start, where Linux lets it.
+
+    Whoever watches the job should not wait for it, on a machine with few cores.
+    """
+    if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _close(iterator: object) -> None:

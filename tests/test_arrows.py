@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module of snn_core imports lower ranks only; modules of one rank are strangers.
 RANKS = {
     "tables": 0,
+    "wording": 0,
     "gaussian": 0,
     "jobs": 0,
     "activations": 1,
@@ -32,7 +33,15 @@ RANKS = {
     "export": 7,
 }
 # The same inside the package spec; inside other packages every module may import every other.
-SPEC_RANKS = {"knobs": 0, "network": 1, "training": 1, "plan": 2, "experiment": 3, "codec": 4}
+SPEC_RANKS = {
+    "knobs": 0,
+    "network": 1,
+    "training": 1,
+    "plan": 2,
+    "experiment": 3,
+    "codec": 4,
+    "arms": 5,
+}
 FRONT_ENDS = ("streamlit", "plotly")
 ASIDE = ("tests", "benchmarks", "docs")
 

@@ -448,6 +448,50 @@ def test_fifty_starts_and_stops_leave_no_thread_and_no_memory() -> None:
     assert not [ref for ref in [*gone, *watched] if ref() is not None]
 
 
+def test_a_paused_job_settles_once_its_last_item_is_there() -> None:
+    gate = Gate()
+
+    def gated(should_stop: ShouldStop) -> Iterator[int]:
+        while gate.take(should_stop):
+            yield 1
+
+    job = Job(gated)
+    assert job.settle(0.0)
+    job.play()
+    assert eventually(lambda: gate.waiting)
+    job.pause()
+    assert job.state == "paused" and not job.settle(0.01) and not job.since().items
+    gate.allow(1)
+    assert job.settle(LONG) and job.since().items == (1,)
+    job.stop()
+    assert job.join(LONG)
+
+
+def test_a_successor_goes_on_where_a_job_ended() -> None:
+    def from_ten(should_stop: ShouldStop) -> Iterator[int]:
+        return iter(range(10, 13))
+
+    job = Job(from_ten, speed=500.0)
+    with pytest.raises(ValueError, match="no item to go on from"):
+        job.successor(lambda last, should_stop: iter(()))
+    assert job.join(LONG)
+    job = Job(from_ten, speed=500.0)
+    job.step(2)
+    assert job.wait(LONG) == "paused"
+    heir = job.successor(lambda last, should_stop: iter((last, last + 1)))
+    assert job.join(LONG) and not job.alive and job.since().items == (10, 11)
+    assert heir.id != job.id and heir.speed == 500.0 and heir.state == "paused"
+    heir.play()
+    assert heir.wait(LONG) == "done"
+    news = heir.since()
+    assert news.items == (10, 11, 11, 12) and news.indices == (0, 1, 2, 3)
+    heir.reset()
+    heir.play()
+    assert heir.wait(LONG) == "done" and heir.since().items == (10, 11, 12)
+    heir.stop()
+    assert heir.join(LONG)
+
+
 def test_a_reset_frees_the_items_and_the_iterator() -> None:
     held = [Payload()]
     watched = weakref.ref(held[0])

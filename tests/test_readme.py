@@ -25,16 +25,23 @@ def test_the_table_has_a_row_for_every_activation() -> None:
     assert rows == list(ACTIVATIONS)
 
 
-def test_the_library_in_ten_lines_runs() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    lines = [line for line in example.splitlines() if line.strip()]
-    assert len(lines) <= 10
+def said(example: str) -> str:
+    """Returns what an example of the README prints."""
     done = subprocess.run(
         [sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert "Mean 0 and variance 1 are attracting" in done.stdout
-    assert "{'seeds': '16'}" in done.stdout
+    return done.stdout
+
+
+def test_the_library_in_ten_lines_runs() -> None:
+    example, training = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    lines = [line for line in example.splitlines() if line.strip()]
+    assert len(lines) <= 10
+    printed = said(example)
+    assert "Mean 0 and variance 1 are attracting" in printed
+    assert "{'seeds': '16'}" in printed
+    assert said(training).startswith("Learned: validation accuracy")
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./]+(?:/|\.\w+))`", TEXT))))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,14 +16,20 @@ from torch import nn
 
 from snn_core.activations import ACTIVATIONS
 from snn_core.constraints import CONSTRAINTS
+from snn_core.cost import update_seconds
 from snn_core.datasets import DATASETS, dataset, image_shape, is_labelled, split
 from snn_core.initializers import INITIALIZERS
 from snn_core.network import build
 from snn_core.normalizations import NORMALIZATIONS
-from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU
+from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Stopped
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, constraint_of, rate_at
 from snn_core.train import Snapshot, resume, rewind, start, state_of, train
+from snn_core.train import arm as arm_module
+from snn_core.train import crew as crew_module
+from snn_core.train import ensemble as ensemble_module
+from snn_core.train import team as team_module
 from snn_core.train.arm import Arm
+from snn_core.train.crew import Crew, side_by_side
 from snn_core.train.ensemble import effective
 from snn_core.train.optimize import losses
 from snn_core.train.task import Batch, Order, batch_at, task_of
@@ -59,7 +67,7 @@ def equal(a: Snapshot, b: Snapshot) -> bool:
     if (a.step, len(a.arms)) != (b.step, len(b.arms)):
         return False
     for x, y in zip(a.arms, b.arms, strict=True):
-        for f in fields(x):
+        for f in [f for f in fields(x) if f.name != "seconds"]:
             one, other = getattr(x, f.name), getattr(y, f.name)
             if isinstance(one, np.ndarray):
                 if not np.array_equal(one, other, equal_nan=True):
@@ -191,9 +199,19 @@ def test_training_is_the_loop_that_a_person_would_write(name: str, clip: float) 
         assert torch.allclose(a, b, rtol=1e-7, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_gradients_by_hand_are_autograds(name: str) -> None:
-    experiment = changed(SMALL, dtype="float64", activation=name, width=7, mixup=0.3)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"activation": name, "mixup": 0.3} for name in ACTIVATIONS),
+        {"label_smoothing": 0.2},
+        {"label_smoothing": 0.2, "mixup": 0.3},
+        {"data": "diabetes"},
+        {"data": "diabetes", "mixup": 0.3},
+    ],
+    ids=str,
+)
+def test_gradients_by_hand_are_autograds(settings: dict[str, Any]) -> None:
+    experiment = changed(SMALL, dtype="float64", width=7, **settings)
     for seeds in ((1,), (0, 1, 2)):
         team = team_of(experiment, task_of(experiment), seeds)
         assert team.plain
@@ -206,12 +224,13 @@ def test_gradients_by_hand_are_autograds(name: str) -> None:
         assert found[0] == pytest.approx(expected[0], rel=1e-12)
         for a, leaf in zip(by_hand, team.net.leaves(), strict=True):
             assert torch.allclose(a, leaf.grad, atol=1e-12)
-        for ours, theirs in (
-            (found[2], expected[2]),
-            (found[1].h, expected[1].h),
-            (found[1].z, expected[1].z),
-        ):
-            assert len(ours) == len(theirs) >= 3
+        assert found[1] is not None and expected[1] is not None
+        for name, count in (("h", 4), ("z", 3), ("gradients", 4)):
+            ours, theirs = (
+                [layer for block in getattr(trace, name) for layer in block]
+                for trace in (found[1], expected[1])
+            )
+            assert len(ours) == len(theirs) == count
             for a, b in zip(ours, theirs, strict=True):
                 assert a.shape == b.shape and torch.allclose(a, b, atol=1e-12)
 
@@ -356,12 +375,25 @@ def test_gradient_statistics_are_autograds() -> None:
     assert np.allclose(shown.gradient_variance[1, 1:], found, rtol=1e-6)
 
 
-def test_the_update_ratio_is_update_over_weight() -> None:
-    experiment = changed(SMALL, steps=3, weight_decay=0.1)
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"momentum": 0.0},
+        {"nesterov": True},
+        {"optimizer": "adam"},
+        {"constraint": "unit_norm"},
+        {"constraint": "unit_norm", "constraint_manner": "parametrization"},
+    ],
+    ids=str,
+)
+def test_the_update_ratio_is_update_over_weight(settings: dict[str, Any], steps: int) -> None:
+    experiment = changed(SMALL, steps=steps, weight_decay=0.1, schedule="cosine", **settings)
     shown = last(experiment).arms[0]
-    before, after = stepped(experiment, (0,), 2), stepped(experiment, (0,), 3)
-    a = torch.cat([w[:, 0].flatten(1) for w in before.net.weights[1:]])
-    b = torch.cat([w[:, 0].flatten(1) for w in after.net.weights[1:]])
+    before, after = stepped(experiment, (0,), steps - 1), stepped(experiment, (0,), steps)
+    a = torch.cat([w[:, 0].flatten(1) for w in effective(before.net)[1:]])
+    b = torch.cat([w[:, 0].flatten(1) for w in effective(after.net)[1:]])
     expected = (b - a).norm(dim=1) / a.norm(dim=1)
     assert np.allclose(shown.update_ratio[0, 1:], expected.detach().numpy(), rtol=1e-3)
 
@@ -464,6 +496,24 @@ def test_the_rate_can_be_changed_on_the_way() -> None:
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("settings", [{}, {"trainable_scale": True}], ids=str)
+def test_statistics_are_those_of_float64_far_from_zero_too(settings: dict[str, Any]) -> None:
+    experiment = changed(
+        SMALL,
+        width=16,
+        bias=10.0,
+        activation="identity",
+        constraint="standardize_unit",
+        **settings,
+    )
+    shown = next(train(experiment)).arms[0]
+    assert (shown.mean[:, 1:] ** 2 > 64 * shown.variance[:, 1:]).any()
+    exact = next(train(replace(experiment, dtype="float64"))).arms[0]
+    for name in ("mean", "variance", "gradient_mean", "gradient_variance"):
+        ours, theirs = getattr(shown, name), getattr(exact, name)
+        assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-6 * np.abs(theirs).max()), name
+
+
 def test_checkpoints_stay_within_their_memory() -> None:
     experiment = changed(SMALL, steps=64, record_every=1, statistics_every=64)
     size = state_of(start(experiment)).bytes
@@ -555,6 +605,108 @@ def test_stopping_is_obeyed_at_once_and_leaves_a_run_that_goes_on() -> None:
     assert equal(rest[-1], whole[-1])
 
 
+def after(asks: int) -> Callable[[], bool]:
+    """Returns a ``should_stop`` that is true from the ask after so many."""
+    left = [asks]
+
+    def should_stop() -> bool:
+        left[0] -= 1
+        return left[0] < 0
+
+    return should_stop
+
+
+@pytest.mark.parametrize("asks", range(1, 12, 2))
+@pytest.mark.parametrize("settings", [{}, {"normalization": "layer"}], ids=str)
+def test_an_update_of_large_layers_is_left_in_the_middle(
+    settings: dict[str, Any], asks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = changed(SMALL, depth=4, **settings)
+    whole = stepped(experiment, (0, 1), 2)
+    team = stepped(experiment, (0, 1), 1)
+    monkeypatch.setattr(ensemble_module, "SLOW", 0.0)
+    team.room = None
+    kept = [leaf.detach().clone() for leaf in team.net.leaves()]
+    stop = after(asks)
+    if asks < 9:  # before the update, then before every layer there and back
+        with pytest.raises(Stopped):
+            advance(team, 2, lambda step: 0.01, True, stop)
+        assert team.step == 1 and team.fault is None
+        assert all(map(torch.equal, kept, team.net.leaves()))
+        stop = ensemble_module.never
+    advance(team, 2, lambda step: rate_at(experiment.training, step), False, after(100))
+    assert all(map(torch.equal, whole.net.leaves(), team.net.leaves()))
+
+
+@pytest.mark.parametrize("settings", [{}, {"normalization": "layer"}], ids=str)
+def test_stopping_is_obeyed_within_half_a_second(settings: dict[str, Any]) -> None:
+    experiment = changed(
+        SMALL, data="magic", depth=8, width=512, seeds=4, batch_size=1024, **settings
+    )
+    team = team_of(experiment, task_of(experiment), range(4))
+    for work in (
+        lambda stop: advance(team, 100, lambda step: 1e-4, True, stop),
+        lambda stop: evaluate(team, team.task.train, stop),
+    ):
+        end = time.perf_counter() + 0.3
+        with pytest.raises(Stopped):
+            work(lambda end=end: time.perf_counter() > end)
+        assert time.perf_counter() - end < 0.5
+
+
+def test_an_evaluation_asks_after_a_bounded_amount_of_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    team, asked = team_of(SMALL, task_of(SMALL), range(3)), []
+    loss, score = evaluate(team, team.task.train, lambda: False)
+    monkeypatch.setattr(team_module, "AT_ONCE", 1e5)
+
+    def should_stop() -> bool:
+        asked.append(True)
+        return False
+
+    again = evaluate(team, team.task.train, should_stop)
+    work = len(team.task.train.y) * sum(2 * 3 * s.plan.fan_in * 8 for s in team.net.shapes)
+    assert len(asked) >= work / 1e5 > 5
+    assert np.allclose(loss, again[0], rtol=1e-6) and np.allclose(score, again[1])
+
+
+# Side by side
+
+
+def test_work_side_by_side_is_in_order_and_over_when_it_returns() -> None:
+    crew, done = Crew(), []
+
+    def work(piece: int) -> int:
+        time.sleep(0.001 * (piece % 3))
+        if piece == 5:
+            raise Stopped
+        done.append(piece)
+        return 10 * piece
+
+    assert side_by_side(crew, range(5), work) == [0, 10, 20, 30, 40]
+    done.clear()
+    with pytest.raises(Stopped):
+        side_by_side(crew, range(20), work)
+    assert sorted(done) == [k for k in range(20) if k != 5]
+
+
+def test_no_thread_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "IDLE", 0.05)
+    monkeypatch.setattr(crew_module, "CORES", 3)
+    before = threading.active_count()
+    shots = train(changed(CNN, seeds=4))
+    next(shots)
+    assert threading.active_count() <= before + 2
+    shots.close()
+    end = time.perf_counter() + 5.0
+    while threading.active_count() > before and time.perf_counter() < end:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+    assert torch.get_num_threads() == 3
+    torch.set_num_threads(arm_module.CORES)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -570,6 +722,24 @@ def test_what_cannot_be_trained_is_refused_at_once(settings: dict[str, Any], sai
         train(changed(SMALL, **settings))
     with pytest.raises(ValueError, match="at least one"):
         train([])
+
+
+@pytest.mark.parametrize("estimate", [(9.0, 0.1), (1.0, 0.7)])
+def test_what_takes_too_long_is_refused_at_once(
+    estimate: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arm_module, "update_seconds", lambda experiment, batch: estimate)
+    with pytest.raises(ValueError, match="Too slow for this machine: an update takes about"):
+        train(SMALL)
+
+
+def test_an_updates_estimated_time_grows_with_its_work() -> None:
+    small = changed(SMALL, data="magic", depth=4, width=256)
+    total, longest = update_seconds(small, 256)
+    assert 0 < longest < total < 1.0
+    assert update_seconds(small, 1024)[0] > 2 * total
+    assert update_seconds(changed(small, width=1024), 256)[1] > 4 * longest
+    assert update_seconds(changed(small, constraint="orthogonal"), 256)[0] > total
 
 
 # The parts of a table

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import pathlib
 from collections.abc import Callable
-from urllib.parse import urlencode
 
 import streamlit as st
 
-from pages.ui import figures, results, state, widgets, words
+from pages.ui import figures, notices, results, state, widgets, words
 from pages.ui.plotly_view import plotly_view
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment
@@ -20,7 +18,7 @@ AXES = ("auto", "log", "linear")
 
 def main() -> None:
     """Reads the setting, asks the core, draws, explains."""
-    state.open_link()
+    state.open_link(state.PROPAGATE)
     st.title("Propagate", anchor=False)
     st.caption(words.INTRODUCTION)
     st.html(STYLE)
@@ -30,7 +28,7 @@ def main() -> None:
         widgets.rail()
     with right:
         with st.container(key="hero"):
-            _problems()
+            notices.link_problems()
             shown = _moments()
         if shown is not None:
             with st.container(key="details"):
@@ -38,36 +36,12 @@ def main() -> None:
                 _tabs(shown)
 
 
-def _problems() -> None:
-    found = state.problems()
-    if found:
-        st.warning(
-            "This link could not be followed in full; what is left out has its default.\n\n"
-            + "\n".join(f"- {_plain(sentence.split(' Known:')[0])}" for sentence in found[:5])
-            + (f"\n- and {len(found) - 5} more." if len(found) > 5 else "")
-        )
-        st.button("Dismiss", on_click=state.dismiss, key="dismiss")
-
-
-def _plain(text: str) -> str:
-    """A link's text as text: no Markdown, no HTML."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
-
-
-def _sentence(error: Exception) -> str:
-    """What went wrong, for a person: a refusal says it itself, an accident goes to the log."""
-    if isinstance(error, ValueError):
-        return _plain(str(error))
-    logging.getLogger(__name__).error("propagation failed", exc_info=error)
-    return "This setting failed on the server; the reason is in its log. Try a smaller network."
-
-
 def _moments() -> Experiment | None:
     """Draws the hero figure; returns the experiment that it shows."""
     p = _attempt()
     if p is None:
         return None
-    state.write_link(p.experiment)
+    state.write_link(state.link(p.experiment))
     scale = state.view("axis", AXES)
     plotly_view(figures.moments_by_layer(p, scale), "moments", words.moments_alt(p))
     for accident in words.accidents(p):
@@ -92,7 +66,7 @@ def _attempt() -> Propagation | None:
         p = results.propagation(experiment)
     except (ValueError, MemoryError, RuntimeError) as error:
         kept = " The figures still show the last setting that worked." if last else ""
-        st.error(_sentence(error) + kept)
+        st.error(notices.sentence(error) + kept)
         return last
     if p is None:
         st.info("Stopped. The figures still show the setting before." if last else "Stopped.")
@@ -124,7 +98,7 @@ def _tab(
     try:
         p = results.propagation(experiment, backward=backward, detail=detail)
     except (ValueError, MemoryError, RuntimeError) as error:
-        st.error(_sentence(error))
+        st.error(notices.sentence(error))
         return
     if p is None:
         st.info("Stopped.")
@@ -191,11 +165,8 @@ TABS = {
 
 
 def _share(experiment: Experiment) -> None:
-    query = urlencode({"page": "propagate"} | state.link(experiment))
     with st.container(horizontal=True):
-        with st.popover("Share"):
-            st.caption("Copy this link: it opens the same setting with the same numbers.")
-            st.code(f"{_address()}?{query}", language=None, wrap_lines=True)
+        notices.share(state.link(experiment))
         with st.popover("Symbols"):
             st.markdown(words.SYMBOLS)
         axis = state.view("axis", AXES)
@@ -210,12 +181,6 @@ def _share(experiment: Experiment) -> None:
             width=160,
             help="auto: logarithmic where the values span decades.",
         )
-
-
-def _address() -> str:
-    """The app's root, as the browser sees it."""
-    url = st.context.url or ""
-    return url.split("?")[0].rstrip("/") + "/" if url else "/"
 
 
 main()

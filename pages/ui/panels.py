@@ -1,7 +1,8 @@
 """Panels side by side in one Plotly figure, and the line styles that every figure shares.
 
-One visual language: a colour belongs to a quantity, whatever the figure; a prediction is dashed in
-ink; one seed is faint, the median is solid, the middle half of the seeds is a band.
+One visual language: a colour belongs to a quantity, whatever the figure, or to an arm of a
+training, which also has its letter; a prediction is dashed in ink; one seed is faint, the median
+is solid, the middle half of the seeds is a band.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from plotly import graph_objects as go
 
 __all__ = [
+    "ARMS",
     "CORRELATION",
     "GRADIENT",
     "INK",
@@ -26,6 +28,7 @@ __all__ = [
     "VARIANCE",
     "band",
     "drawable",
+    "drawing",
     "figure",
     "key",
     "line",
@@ -40,12 +43,15 @@ __all__ = [
 
 # The light palette, in the order of config.toml's chartCategoricalColors; the chart component
 # exchanges it for the theme's own.
-PALETTE = ("#0072B2", "#D55E00", "#008F68", "#B0568B", "#8A6D00", "#2F7FAE", "#5B5B5B")
-MEAN, VARIANCE, GRADIENT, UNITS, CORRELATION, SATURATED, NEUTRAL = PALETTE
+PALETTE = (
+    *("#0072B2", "#D55E00", "#008F68", "#B0568B", "#8A6D00", "#2F7FAE", "#5B5B5B"),
+    *("#4B3FA7", "#C2185B", "#00796B", "#7A5C20"),
+)
+MEAN, VARIANCE, GRADIENT, UNITS, CORRELATION, SATURATED, NEUTRAL, *ARMS = PALETTE
 INK = "#16202B"
 DECADES = 1.0  # a span from which a linear axis hides the small values
 HEIGHT = 400
-NARROW = {"margin.l": 46, "margin.t": 30, "legend.y": -0.09, "legend.yanchor": "top"}
+NARROW = {"margin.l": 46, "margin.t": 30, "legend.y": -0.11, "legend.yanchor": "top"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,13 @@ def figure(
     panels: Sequence[Panel], keys: Sequence[dict[str, Any]] = (), hover: str = "x unified"
 ) -> go.Figure:
     """Returns the panels in one row; stacked on a narrow screen, by ``layout.meta.narrow``."""
+    return go.Figure(drawing(panels, keys, hover))
+
+
+def drawing(
+    panels: Sequence[Panel], keys: Sequence[dict[str, Any]] = (), hover: str = "x unified"
+) -> dict[str, Any]:
+    """Returns what `figure` does as Plotly's JSON has it, unchecked: for what is redrawn often."""
     count, gap = len(panels), 0.11 if any(panel.y for panel in panels) else 0.07
     width = (1 - gap * (count - 1)) / count
     traces = list(keys)
@@ -77,15 +90,14 @@ def figure(
         stacked = [top - (1 if index == count - 1 else 0.7) / count, top]
         layout[f"xaxis{at}"], layout[f"yaxis{at}"] = _axes(panel, at, [left, left + width])
         if hover == "x unified":
-            layout[f"xaxis{at}"]["unifiedhovertitle"] = {"text": "layer %{x}"}
+            layout[f"xaxis{at}"]["unifiedhovertitle"] = {"text": f"{panel.x} %{{x}}"}
         layout["annotations"].append(_title(panel.title, left))
         narrow |= {f"xaxis{at}.domain": [0.0, 1.0], f"yaxis{at}.domain": stacked}
-        if panel.x == "layer" and index < count - 1:  # the lowest panel says it for all
+        if index < count - 1 and panel.x == panels[-1].x:  # the lowest panel says it for all
             narrow[f"xaxis{at}.title.text"] = ""
         narrow |= {f"annotations.{index}.x": 0.0, f"annotations.{index}.y": top}
         traces += [trace | {"xaxis": f"x{at}", "yaxis": f"y{at}"} for trace in panel.traces]
-        refs = {"xref": f"x{at}", "yref": f"y{at}"}
-        layout["shapes"] += [shape | refs for shape in panel.shapes]
+        layout["shapes"] += [_placed(shape, at) for shape in panel.shapes]
     layout |= {
         "height": HEIGHT,
         "margin": {"l": 52, "r": 8, "t": 64 if keys else 30, "b": 44},
@@ -94,7 +106,16 @@ def figure(
         "legend": {"orientation": "h", "x": 0, "y": 1.12, "yanchor": "bottom"},
         "meta": {"palette": list(PALETTE), "ink": INK, "narrow": narrow},
     }
-    return go.Figure({"data": traces, "layout": layout})
+    return {"data": traces, "layout": layout}
+
+
+def _placed(shape: dict[str, Any], at: str) -> dict[str, Any]:
+    """A shape on its panel's axes; one that says "domain" spans the panel in that direction."""
+    refs = {
+        f"{axis}ref": f"{axis}{at}" + (" domain" if shape.get(f"{axis}ref") == "domain" else "")
+        for axis in "xy"
+    }
+    return shape | refs
 
 
 def _axes(panel: Panel, at: str, domain: list[float]) -> tuple[dict[str, Any], dict[str, Any]]:

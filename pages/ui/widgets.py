@@ -1,7 +1,7 @@
 """The rail of controls, made from the spec: a new setting gets its widget, bounds and help.
 
-Where a setting stands is the table GROUPS, when it is shown the table NEEDS; a setting in neither
-is shown under "More".
+Where a setting stands is a page's table of groups, when it is shown the table NEEDS; a setting in
+neither is shown under "More". A key that begins with an arm's letter is that arm's own setting.
 """
 
 from __future__ import annotations
@@ -14,30 +14,42 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import state, words
-from snn_core.datasets import DATASETS
+from snn_core.constraints import CONSTRAINTS
+from snn_core.datasets import DATASETS, is_labelled
 from snn_core.normalizations import NORMALIZATIONS
-from snn_core.spec import Experiment, NetworkSpec
+from snn_core.spec import SHARED, USUAL_RATES, Experiment, NetworkSpec, TrainingSpec, arm_of
 from snn_core.tables import Parameter
 
-__all__ = ["GROUPS", "NEEDS", "declared", "rail", "used"]
+__all__ = ["ARM", "GROUPS", "NEEDS", "TRAINING", "arm_rail", "declared", "rail", "used"]
 
+_SHAPE = (
+    "kind", "depth", "width", "channels", "kernel", "padding", "pool", "pool_every",
+    "channel_growth", "dense",
+)  # fmt: skip
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Network": (
-        "kind", "depth", "width", "channels", "kernel", "padding", "pool", "pool_every",
-        "channel_growth", "dense", "activation",
-    ),
+    "Network": (*_SHAPE, "activation"),
     "Weights": ("initializer", "weight_factor", "constraint"),
     "Input": ("data", "standardize", "features", "image_size", "image_channels"),
-}  # fmt: skip
+}
+ARM = (
+    "activation", "initializer", "constraint", "constraint_manner", "normalization",
+    "normalization_position", "dropout", "dropout_rate",
+)  # fmt: skip
+TRAINING: dict[str, tuple[str, ...]] = {
+    "Task": ("data",),
+    "Networks": (*_SHAPE, "seeds"),
+    "Training": ("optimizer", "learning_rate", "momentum", "batch_size", "steps"),
+}
 _CNN = {"kind": ("cnn",)}
 _SYNTHETIC = {"data": tuple(name for name, d in DATASETS.items() if d.load is None)}
+_POOLED = _CNN | {"pool": ("max", "average")}
 NEEDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "channels": _CNN,
     "kernel": _CNN,
     "padding": _CNN,
     "pool": _CNN,
-    "pool_every": _CNN | {"pool": ("max", "average")},
-    "channel_growth": _CNN | {"pool": ("max", "average")},
+    "pool_every": _POOLED,
+    "channel_growth": _POOLED,
     "dense": _CNN,
     "features": {"kind": ("mlp",)} | _SYNTHETIC,
     "image_size": _CNN | _SYNTHETIC,
@@ -45,14 +57,28 @@ NEEDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "normalization_position": {"normalization": tuple(n for n in NORMALIZATIONS if n != "none")},
     "dropout_rate": {"dropout": ("alpha", "standard")},
     "residual_scale": {"residual": (True,)},
+    "constraint_manner": {"constraint": tuple(c for c in CONSTRAINTS if c != "none")},
+    "momentum": {"optimizer": ("sgd",)},
+    "nesterov": {"optimizer": ("sgd",)},
+    "rate_every": {"schedule": ("step",)},
+    "rate_factor": {"schedule": ("step",)},
+    "warmup_steps": {"schedule": ("warmup",)},
+}
+# Of a setting's options, those that a page can use.
+ONLY: dict[str, dict[str, tuple[str, ...]]] = {
+    "train": {
+        "data": tuple(name for name, d in DATASETS.items() if is_labelled(d)),
+        "dtype": ("float32", "float64"),
+    }
 }
 SLIDERS = ("depth", "width", "channels", "batch", "seeds")  # also typed, to the last unit
 EXACT = ".exact"
+_OF_PROPAGATION = ("batch", "standardize", "features", "image_size", "image_channels")
 
 
-def declared() -> dict[str, Field[Any]]:
-    """Returns every setting that the spec declares, in its order."""
-    owners = (NetworkSpec, Experiment)
+def declared(*owners: type) -> dict[str, Field[Any]]:
+    """Returns every setting that the owners declare, in their order."""
+    owners = owners or (NetworkSpec, Experiment)
     return {f.name: f for owner in owners for f in fields(owner) if f.metadata}
 
 
@@ -66,10 +92,17 @@ def used(name: str, draft: Mapping[str, Any]) -> bool:
     return all(current(other) in allowed for other, allowed in NEEDS.get(name, {}).items())
 
 
+def _used(key: str) -> bool:
+    """Whether the setting says anything in the draft as it is, for an arm's own its arm."""
+    letter, name = arm_of(key)
+    prefix = f"{letter}." if letter else ""
+    return all(
+        state.value(prefix + other) in allowed for other, allowed in NEEDS.get(name, {}).items()
+    )
+
+
 def rail() -> None:
-    """Draws the controls of every setting in use, in the order a person thinks in."""
-    known, draft = declared(), st.session_state["draft"]
-    grouped = {name for names in GROUPS.values() for name in names}
+    """Draws the controls of a propagation, in the order a person thinks in."""
     with st.container(horizontal=True, key="actions"):
         st.button(
             "New weights",
@@ -77,36 +110,101 @@ def rail() -> None:
             key="new_weights",
             help="Draws other weights and another batch: the next seed.",
         )
-        st.button(
-            "Reset",
-            on_click=state.reset,
-            key="reset",
-            type="tertiary",
-            help="Every setting back to its default.",
-        )
-    for title, names in GROUPS.items():
+        _reset()
+    _groups(GROUPS, declared())
+
+
+def arm_rail() -> None:
+    """Draws the controls of a training: what the arms share, and the arm that is looked at."""
+    _reset()
+    known = declared(NetworkSpec, Experiment, TrainingSpec)
+    for name in _OF_PROPAGATION:
+        del known[name]
+    _arms(known)
+    _groups(TRAINING, {n: f for n, f in known.items() if n not in ARM})
+
+
+def _reset() -> None:
+    st.button(
+        "Reset settings" if state.desk() == state.TRAIN else "Reset",
+        on_click=state.reset,
+        key="reset",
+        type="tertiary",
+        help="Every setting back to what the page opens with.",
+    )
+
+
+def _groups(groups: Mapping[str, tuple[str, ...]], known: Mapping[str, Field[Any]]) -> None:
+    grouped = {name for names in groups.values() for name in names}
+    for title, names in groups.items():
         st.subheader(title, anchor=False)
-        for name in (n for n in names if used(n, draft)):
-            _control(known[name])
+        for name in (n for n in names if _used_by_any(n)):
+            _control(known[name], name)
+            _exceptions(name)
     with st.expander("More", key="more"):
-        for name in (n for n in known if n not in grouped and used(n, draft)):
-            _control(known[name])
+        for name in (n for n in known if n not in grouped and _used_by_any(n)):
+            _control(known[name], name)
+            _exceptions(name)
 
 
-def _control(setting: Field[Any]) -> None:
+def _used_by_any(name: str) -> bool:
+    """A shared setting is shown where it says something for at least one arm."""
+    return _used(name) or any(_used(f"{letter}.{name}") for letter in state.letters())
+
+
+def _exceptions(name: str) -> None:
+    """Says which arms have their own value of a shared setting."""
+    own = [x.upper() for x in state.letters() if state.has(f"{x}.{name}")]
+    if own:
+        st.caption(f"Arm {' and '.join(own)} has its own." if len(own) == 1 else
+                   f"Arms {', '.join(own)} have their own.")  # fmt: skip
+
+
+def _arms(known: Mapping[str, Field[Any]]) -> None:
+    st.subheader("Arms", anchor=False)
+    here = state.letters()
+    chosen = state.view("arm", here)
+    if st.session_state.get("arm") != chosen:
+        st.session_state["arm"] = chosen
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.segmented_control(
+            "Arm", here, key="arm", required=True, format_func=str.upper, on_change=_look_at_arm,
+            label_visibility="collapsed",
+        )  # fmt: skip
+        st.button("Add", on_click=state.add_arm, key="add_arm", disabled=len(here) == 4,
+                  help="Adds an arm like the last one; there can be four.")  # fmt: skip
+        st.button("Remove", on_click=state.remove_arm, args=(chosen,), key="remove_arm",
+                  disabled=len(here) == 1, help=f"Takes arm {chosen.upper()} away.")  # fmt: skip
+    for name in (n for n in ARM if _used(f"{chosen}.{n}")):
+        _control(known[name], f"{chosen}.{name}")
+    with st.expander(f"Only for arm {chosen.upper()}", key="more_arm"):
+        st.caption("What is changed here is this arm's own; the rest is shared by all arms.")
+        others = (n for n in known if n not in ARM and n not in SHARED)
+        for name in (n for n in others if _used(f"{chosen}.{n}")):
+            _control(known[name], f"{chosen}.{name}")
+            if state.has(f"{chosen}.{name}"):
+                st.button("As all arms", key=f"share.{chosen}.{name}", type="tertiary",
+                          on_click=state.share, args=(f"{chosen}.{name}",))  # fmt: skip
+
+
+def _look_at_arm() -> None:
+    state.look("arm", st.session_state["arm"], "a")
+
+
+def _control(setting: Field[Any], key: str) -> None:
     """Draws one setting by what it declares, and its part's parameters and notes under it."""
     meta = setting.metadata
     if setting.name == "device" and not _has_gpu() and state.value("device") == "cpu":
         return
     if meta["options"] is not None:
-        _choice(setting)
+        _choice(setting, key)
     elif isinstance(setting.default, bool):
-        _widget(st.toggle, setting.name, meta["label"], help=meta["help"])
+        _widget(st.toggle, key, meta["label"], help=meta["help"])
     elif setting.name in SLIDERS:
-        _slider(setting)
+        _slider(setting, key)
     else:
         step = meta["step"] if isinstance(setting.default, int) else None
-        _number(setting.name, meta["label"], meta["low"], meta["high"], meta["help"], step)
+        _number(key, meta["label"], meta["low"], meta["high"], meta["help"], step)
 
 
 def _widget(
@@ -132,21 +230,27 @@ _MISSING = object()
 
 def _changed(name: str, key: str, twin: str) -> None:
     new = st.session_state[key]
-    if name in SLIDERS:
+    letter, own = arm_of(name)
+    if own in SLIDERS:
         other = name if twin else name + EXACT
         drawn = st.session_state["drawn"]
         st.session_state["drawn"] = drawn | {other: drawn.get(other, 0) + 1}
     state.change(name, new)
+    if own == "optimizer":  # a rate that suits one rule is far off for another
+        state.change(f"{letter}.learning_rate" if letter else "learning_rate", USUAL_RATES[new])
 
 
-def _choice(setting: Field[Any]) -> None:
-    name, meta = setting.name, setting.metadata
+def _choice(setting: Field[Any], name: str) -> None:
+    meta = setting.metadata
     options = meta["options"]
     table = options if isinstance(options, Mapping) else {}
-    options = [o for o in options if o == state.value(name) or _fits(table.get(o))]
+    usable = ONLY.get(state.desk().page, {}).get(setting.name, tuple(options))
+    options = [
+        o for o in options if o == state.value(name) or o in usable and _fits(table.get(o), name)
+    ]
 
     def label(option: str) -> str:
-        return getattr(table.get(option), "label", "") or words.OPTIONS.get(option, option)
+        return words.option(setting.name, option)
 
     chosen = table.get(state.value(name))
     citation = getattr(chosen, "citation", "")
@@ -162,21 +266,22 @@ def _choice(setting: Field[Any]) -> None:
                 _parameter(name, parameter)
 
 
-def _fits(entry: object) -> bool:
+def _fits(entry: object, key: str) -> bool:
     """Returns whether a table's entry is for the kind of network that is set up."""
-    kind = state.value("kind")
+    letter, _ = arm_of(key)
+    kind = state.value(f"{letter}.kind" if letter else "kind")
     return kind in getattr(entry, "kinds", (kind,))
 
 
 def _parameter(part: str, p: Parameter) -> None:
     name = f"{part}.{p.name}"
-    st.session_state["draft"].setdefault(name, p.default)
+    state.settle(name, p.default)
     _number(name, p.label or p.name, p.low, p.high, p.help, None)
 
 
-def _slider(setting: Field[Any]) -> None:
+def _slider(setting: Field[Any], name: str) -> None:
     """A slider over round numbers on a logarithmic scale, and beside it the exact number."""
-    name, meta = setting.name, setting.metadata
+    meta = setting.metadata
     low, high = meta["low"], meta["high"]
     stops = sorted({*round_numbers(low, high), state.value(name)})
     about = f"{meta['help']} {low} to {high}: the slider goes through round numbers, the field "

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import Field, fields
+
 import numpy as np
 
 from pages.ui.panels import median
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
-from snn_core.spec import activation_of, plan_of
+from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, activation_of, plan_of
+from snn_core.wording import amount
 
 __all__ = [
     "DISTRIBUTION",
@@ -17,18 +21,18 @@ __all__ = [
     "SYMBOLS",
     "UNITS",
     "accidents",
-    "amount",
     "distribution_alt",
     "gradients",
     "gradients_alt",
     "moments",
     "moments_alt",
+    "option",
     "reasons",
     "saturation",
+    "setting",
     "units",
 ]
 
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 INTRODUCTION = (
     "Draw the weights of a deep network, send a batch through it, and look at the mean and the "
     "variance of the activations after every layer. A network is *self-normalizing* when both "
@@ -92,17 +96,43 @@ OPTIONS = {
     "average": "Average pooling",
     "cpu": "CPU",
     "cuda": "GPU (CUDA)",
+    "sgd": "SGD",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "rmsprop": "RMSprop",
+    "adadelta": "Adadelta",
+    "constant": "Constant",
+    "cosine": "Cosine",
+    "step": "Stairs",
+    "warmup": "Warm-up",
+    "projection": "Projection after every step",
+    "parametrization": "Parametrization, differentiated",
 }
 
 
-def amount(value: float) -> str:
-    """Returns the number with four significant digits, or "no number"."""
-    if not np.isfinite(value):
-        return "infinite" if np.isinf(value) else "not a number"
-    if value != 0 and not 1e-4 <= abs(value) < 1e4:
-        digits, exponent = f"{value:.2e}".split("e")
-        return f"{digits}×10{str(int(exponent)).translate(_RAISED)}".replace("-", "−")
-    return f"{value:.4g}".replace("-", "−")
+def option(name: str, value: str) -> str:
+    """Returns what a person calls one of a setting's options."""
+    table = _field(name).metadata["options"]
+    label = getattr(table[value], "label", "") if isinstance(table, Mapping) else ""
+    return label or OPTIONS.get(value, value)
+
+
+def setting(name: str, value: object) -> str:
+    """Returns a setting and its value in a few words."""
+    meta = _field(name).metadata
+    if meta["options"] is not None:
+        chosen = option(name, str(value))
+        return f"no {meta['label'].lower()}" if value == "none" else chosen
+    if isinstance(value, bool):
+        return meta["label"].lower() if value else f"no {meta['label'].lower()}"
+    return f"{meta['label'].lower()} {value:g}" if isinstance(value, float) else (
+        f"{meta['label'].lower()} {value}"
+    )  # fmt: skip
+
+
+def _field(name: str) -> Field[object]:
+    owners = (NetworkSpec, Experiment, TrainingSpec)
+    return next(f for owner in owners for f in fields(owner) if f.name == name)
 
 
 def moments(p: Propagation) -> str:

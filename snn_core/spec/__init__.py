@@ -1,5 +1,15 @@
 """What a person can set, as frozen data, and its links."""
 
+from snn_core.spec.arms import (
+    LETTERS,
+    SHARED,
+    arm_of,
+    arm_settings,
+    arms_from_query,
+    arms_to_query,
+    merged,
+    read_arms,
+)
 from snn_core.spec.codec import from_json, from_query, read_query, settings, to_json, to_query
 from snn_core.spec.experiment import Experiment, dataset_of, input_shape, plan_of
 from snn_core.spec.knobs import SettingError, knob
@@ -11,15 +21,22 @@ from snn_core.spec.network import (
     normalization_of,
 )
 from snn_core.spec.plan import LayerPlan, plan
-from snn_core.spec.training import TrainingSpec, rate_at
+from snn_core.spec.training import USUAL_RATES, TrainingSpec, rate_at
 
 __all__ = [
+    "LETTERS",
+    "SHARED",
+    "USUAL_RATES",
     "Experiment",
     "LayerPlan",
     "NetworkSpec",
     "SettingError",
     "TrainingSpec",
     "activation_of",
+    "arm_of",
+    "arm_settings",
+    "arms_from_query",
+    "arms_to_query",
     "constraint_of",
     "dataset_of",
     "from_json",
@@ -27,10 +44,12 @@ __all__ = [
     "initializer_of",
     "input_shape",
     "knob",
+    "merged",
     "normalization_of",
     "plan",
     "plan_of",
     "rate_at",
+    "read_arms",
     "read_query",
     "settings",
     "to_json",

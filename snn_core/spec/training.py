@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from snn_core.spec.knobs import SettingError, check, knob
 
-__all__ = ["TrainingSpec", "rate_at"]
+__all__ = ["USUAL_RATES", "TrainingSpec", "rate_at"]
+
+# What a person would try first; Adadelta's is torch's own default.
+USUAL_RATES = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "adadelta": 1.0}
 
 
 @dataclass(frozen=True)

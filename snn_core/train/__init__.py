@@ -1,18 +1,35 @@
 """Mini-trainings, side by side: what learning does to mean, variance, omega and tau."""
 
 from snn_core.train.arm import Arm
+from snn_core.train.history import series
+from snn_core.train.laws import Histogram, Histograms, histograms
+from snn_core.train.pictures import Boundary, checkpoint_at, decision_boundary, networks_at
 from snn_core.train.result import ArmSnapshot, Snapshot
 from snn_core.train.run import Checkpoint, Run, resume, rewind, start, state_of, train
+from snn_core.train.summary import Summary, summary
+from snn_core.train.verdict import Verdict, verdict
 
 __all__ = [
     "Arm",
     "ArmSnapshot",
+    "Boundary",
     "Checkpoint",
+    "Histogram",
+    "Histograms",
     "Run",
     "Snapshot",
+    "Summary",
+    "Verdict",
+    "checkpoint_at",
+    "decision_boundary",
+    "histograms",
+    "networks_at",
     "resume",
     "rewind",
+    "series",
     "start",
     "state_of",
+    "summary",
     "train",
+    "verdict",
 ]

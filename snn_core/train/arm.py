@@ -6,26 +6,27 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 
-from snn_core.cost import CORES, MEMORY_SHARE, available_bytes
+from snn_core.cost import CORES, MEMORY_SHARE, available_bytes, update_seconds
 from snn_core.spec import Experiment, plan_of, rate_at
-from snn_core.train.notes import Notes
+from snn_core.train.crew import Crew, side_by_side
+from snn_core.train.notes import Sums, notes_of
 from snn_core.train.result import ArmSnapshot
 from snn_core.train.task import Rows, Task, task_of
 from snn_core.train.team import Fault, Team, advance, evaluate, look, team_of
 
-__all__ = ["Arm", "next_record", "proceed", "side_by_side", "start_arm"]
+__all__ = ["Arm", "next_record", "proceed", "start_arm"]
 
-T = TypeVar("T")
 ShouldStop = Callable[[], bool]
 SHOWN_ROWS = 512
+LONGEST_UPDATE = 5.0  # seconds
+LONGEST_PRODUCT = 0.2  # seconds; nobody is asked whether to stop during two of them
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Arm:
     best_loss: float = math.inf
     best_step: int = 0
     shown: ArmSnapshot | None = None
+    crew: Crew = field(default_factory=Crew)
 
     @property
     def step(self) -> int:
@@ -102,6 +104,13 @@ def _check(experiment: Experiment, task: Task) -> None:
             f"{allowed / 2**30:.1f} GiB are allowed. Use fewer seeds, a smaller training batch, "
             "or a network less wide or deep."
         )
+    seconds, longest = update_seconds(experiment, min(training.batch_size, len(task.train.y)))
+    if seconds > LONGEST_UPDATE or longest > LONGEST_PRODUCT:
+        raise ValueError(
+            f"Too slow for this machine: an update takes about {seconds:.1f} s and its longest "
+            f"product {longest:.2f} s, {LONGEST_UPDATE:.0f} s and {LONGEST_PRODUCT} s are "
+            "allowed. Use fewer seeds, a smaller training batch, or a network less wide or deep."
+        )
 
 
 def next_record(arm: Arm) -> int:
@@ -111,19 +120,23 @@ def next_record(arm: Arm) -> int:
     return min(training.steps, *((arm.step // every + 1) * every for every in marks))
 
 
-def proceed(arm: Arm, target: int, should_stop: ShouldStop) -> ArmSnapshot:
-    """Makes updates until there are ``target``, fewer where it diverges; returns the record."""
+def proceed(arm: Arm, target: int, should_stop: ShouldStop, noting: bool = False) -> ArmSnapshot:
+    """Makes updates until there are ``target``, fewer where it diverges; returns the record.
+
+    The record has statistics at the setting's intervals, and wherever ``noting``.
+    """
     training, start = arm.experiment.training, time.perf_counter()
     target = min(target, training.steps)
     if target == 0:
-        notes = side_by_side(arm.teams, look)
+        sums = side_by_side(arm.crew, arm.teams, partial(look, should_stop=should_stop))
     else:
-        noting = target % training.statistics_every == 0 or target == training.steps
+        noting |= target % training.statistics_every == 0 or target == training.steps
         rate = partial(_rate, arm)
         work = partial(advance, target=target, rate=rate, noting=noting, should_stop=should_stop)
-        notes = side_by_side(arm.teams, work)
-    shown = _record(arm, notes, should_stop)
+        sums = side_by_side(arm.crew, arm.teams, work)
+    shown = _record(arm, sums, should_stop)
     arm.seconds += time.perf_counter() - start
+    shown = replace(shown, seconds=arm.seconds)
     reason = _reason(arm, shown)
     if reason:
         whole = (arm.task.validation, arm.task.test)
@@ -143,15 +156,15 @@ def _rate(arm: Arm, step: int) -> float:
     return rate_at(arm.experiment.training, step, arm.learning_rate)
 
 
-def _record(arm: Arm, notes: Sequence[Notes | None], should_stop: ShouldStop) -> ArmSnapshot:
+def _record(arm: Arm, sums: Sequence[Sums | None], should_stop: ShouldStop) -> ArmSnapshot:
     task = arm.task
     count = min(SHOWN_ROWS, len(task.validation.y))
     shown = (_first(task.train, count), _first(task.validation, count))
-    train, validation = _scored(arm, shown, should_stop)
-    taken = [note for note in notes if note is not None]
+    taken = [each for each in sums if each is not None]
     layers: dict[str, Any] = {}
     if len(taken) == len(arm.teams):
-        layers = {name: np.concatenate([note[name] for note in taken]) for name in taken[0]}
+        layers = notes_of(arm.teams[0].net.shapes[0].activation, taken)
+    train, validation = _scored(arm, shown, should_stop)
     fault = _fault(arm)
     return ArmSnapshot(
         step=arm.step,
@@ -178,7 +191,7 @@ def _scored(
     def work(team: Team) -> list[tuple[np.ndarray, np.ndarray]]:
         return [evaluate(team, rows, should_stop) for rows in parts]
 
-    by_part = zip(*side_by_side(arm.teams, work), strict=True)
+    by_part = zip(*side_by_side(arm.crew, arm.teams, work), strict=True)
     return [
         (np.concatenate([a for a, _ in p]), np.concatenate([b for _, b in p])) for p in by_part
     ]
@@ -210,17 +223,3 @@ def _reason(arm: Arm, shown: ArmSnapshot) -> str:
     if training.stop_seconds and arm.seconds >= training.stop_seconds:
         return f"Its {training.stop_seconds:g} seconds are over."
     return ""
-
-
-def side_by_side(teams: Sequence[Team], work: Callable[[Team], T]) -> list[T]:
-    """Returns the work of every team: a lone one is done here, several on 1-thread workers."""
-    if len(teams) == 1:
-        return [work(teams[0])]
-    pool = ThreadPoolExecutor(
-        min(CORES, len(teams)), initializer=torch.set_num_threads, initargs=(1,)
-    )
-    try:
-        return list(pool.map(work, teams))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(CORES)  # a worker's setting is also the default of new threads

@@ -2,20 +2,26 @@
 
 For ``z = h W^T + b``, ``h' = f(z)`` and ``g = dL/dh'``: ``dL/dz = g f'(z)``, ``dL/dW = (dL/dz)^T
 h``, ``dL/db`` its sum over rows, ``dL/dh = dL/dz W``. Written straight into the parameters' own
-gradients. Only the loss is left to autograd.
+gradients. What a pass keeps lies in one block for all neighbours of one width, taken once: fresh
+memory would cost more than some kernels, and the statistics of all layers are a few kernels.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from snn_core.activations import Activation
-from snn_core.train.ensemble import Ensemble, Pass
+from snn_core.propagate import Stopped
+from snn_core.train.ensemble import Ensemble, Trace, is_slow
 
-__all__ = ["by_hand", "is_plain"]
+__all__ = ["Room", "by_hand", "is_plain", "room_of"]
+
+Top = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def is_plain(net: Ensemble) -> bool:
@@ -29,66 +35,120 @@ def is_plain(net: Ensemble) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Room:
+    """Where the passes of a plain network leave their numbers, update after update.
+
+    ``blocks`` are of the hidden layers. All else are views, an entry a layer from the input up,
+    without the seeds axis where there is one seed: plain products are faster than stacks of one.
+    ``weights`` and what follows have the head as their last entry; ``slow`` says where a product
+    takes so long that it is worth asking before it whether to stop.
+    """
+
+    blocks: Trace
+    z: list[Tensor]
+    h: list[Tensor]
+    pulls: list[Tensor]
+    leaves: list[tuple[Tensor, Tensor]]  # a parameter and its gradient
+    weights: list[Tensor]
+    turned: list[Tensor]  # W^T
+    biases: list[Tensor]
+    weight_grads: list[Tensor]
+    bias_grads: list[Tensor]
+    slow: list[bool]
+
+
+@torch.no_grad()
+def room_of(net: Ensemble, rows: int) -> Room:
+    """Returns the room for batches of so many rows a seed."""
+    alone = len(net.seeds) == 1
+    pairs = [(leaf, torch.empty_like(leaf)) for leaf in net.leaves()]
+    grads = [grad for _, grad in pairs]
+    kinds = len(net.weights)
+    plans, seeds = [layer.plan for layer in net.shapes], len(net.seeds)
+    widths = [(k, len([*some])) for k, some in itertools.groupby(plan.outputs for plan in plans)]
+    h, z, pulls = (
+        [net.head_bias.new_empty(count, seeds, rows, width) for width, count in widths]
+        for _ in range(3)
+    )
+    weights = _matrices([*net.weights, net.head_weight], alone)
+    biases = _matrices([*net.biases, net.head_bias], alone)
+    return Room(
+        blocks=Trace(h, z, pulls),
+        z=_matrices(z, alone),
+        h=_matrices(h, alone),
+        pulls=_matrices(pulls, alone),
+        leaves=pairs,
+        weights=weights,
+        turned=[weight.mT for weight in weights],
+        biases=[bias if alone else bias.unsqueeze(1) for bias in biases],
+        weight_grads=_matrices([*grads[:kinds], grads[2 * kinds]], alone),
+        bias_grads=_matrices([*grads[kinds : 2 * kinds], grads[2 * kinds + 1]], alone),
+        slow=[is_slow(plan, seeds, rows) for plan in (*plans, net.head.plan)],
+    )
+
+
+def _matrices(runs: Sequence[Tensor], alone: bool) -> list[Tensor]:
+    """The layers of ``(layers, seeds, ...)``, without the seeds axis where there is one seed."""
+    whole = (run.detach() for run in runs)
+    return [layer for run in whole for layer in (run.squeeze(1) if alone else run).unbind(0)]
+
+
 @torch.no_grad()
 def by_hand(
-    net: Ensemble, x: Tensor, loss: Callable[[Tensor], Tensor], keep: bool
-) -> tuple[float, Pass, list[Tensor]]:
-    """Leaves the gradients in the leaves; returns the loss, the pass, and dL/dh where ``keep``.
+    net: Ensemble, room: Room, x: Tensor, top: Top, keep: bool, should_stop: Callable[[], bool]
+) -> tuple[float, Trace | None]:
+    """Leaves the gradients in the leaves; returns the loss, and where ``keep`` all layers.
 
-    ``loss`` gives every seed's, ``(seeds,)``, from the outputs; the seeds' sum is returned. The
-    pass keeps h and z where asked for, and the gradients are of the input and every layer.
+    ``top`` gives every seed's loss, ``(seeds,)``, and the gradient of their sum from the outputs;
+    the sum is returned. The layers stay as they are until the next pass.
+
+    Raises:
+        Stopped: ``should_stop`` was true before a large product; no parameter has changed.
     """
-    for leaf in net.leaves():
-        if leaf.grad is None:
-            leaf.grad = torch.empty_like(leaf)
-    alone = len(net.seeds) == 1  # plain products are faster than stacks of one
-    runs = [*zip(net.weights, net.biases, strict=True), (net.head_weight, net.head_bias)]
-    weights = [w for weight, _ in runs for w in _matrices(weight.detach(), alone)]
-    biases = [b for _, bias in runs for b in _matrices(bias.detach(), alone)]
-    weight_grads = [g for weight, _ in runs for g in _matrices(weight.grad, alone)]
-    bias_grads = [g for _, bias in runs for g in _matrices(bias.grad, alone)]
-    affine, product = (torch.addmm, torch.mm) if alone else (_affine, torch.bmm)
-    activation = net.shapes[0].activation
-    h, z = [x.flatten(2).squeeze(0) if alone else x.flatten(2)], []
-    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-        z.append(affine(bias, h[-1], weight.mT))
-        h.append(activation.fn(z[-1]))
-    outputs = affine(biases[-1], h[-1], weights[-1].mT)
-    outputs = outputs.unsqueeze(0) if alone else outputs
-    total, g = _top(outputs, loss)
-    g, pull, gradients = g.squeeze(0) if alone else g, _pull(activation), []
-    for index in range(len(weights) - 1, -1, -1):
-        product(g.mT, h[index], out=weight_grads[index])
-        torch.sum(g, -2, out=bias_grads[index])
+
+    def ask(index: int) -> None:
+        if room.slow[index] and should_stop():
+            raise Stopped
+
+    for leaf, grad in room.leaves:
+        leaf.grad = grad
+    alone, activation = len(net.seeds) == 1, net.shapes[0].activation
+    affine, product = (torch.addmm, torch.mm) if alone else (torch.baddbmm, torch.bmm)
+    inputs, last = x.flatten(2), len(room.h)
+    h = [inputs.squeeze(0) if alone else inputs, *room.h]
+    for index in range(last):
+        ask(index)
+        z = affine(room.biases[index], h[index], room.turned[index], out=room.z[index])
+        _apply(activation, z, room.h[index])
+    outputs = affine(room.biases[last], h[last], room.turned[last])
+    each, g = top(outputs.unsqueeze(0) if alone else outputs)
+    g, pull = g.squeeze(0) if alone else g, _pull(activation)
+    pulls = [torch.empty_like(h[0]), *room.pulls] if keep else [None] * (last + 1)
+    for index in range(last, -1, -1):
+        ask(index)
+        product(g.mT, h[index], out=room.weight_grads[index])
+        torch.sum(g, -2, out=room.bias_grads[index])
         if index or keep:
-            g = product(g, weights[index])
-            gradients.append(g)
+            g = product(g, room.weights[index], out=pulls[index])
         if index:
-            g = pull(g, z[index - 1])
+            g = pull(g, room.z[index - 1])
+    total = float(each.sum())
     if not keep:
-        return total, Pass(outputs, [], []), []
-    found = ([each.unsqueeze(0) for each in part] if alone else part for part in (h, z, gradients))
-    h, z, gradients = found
-    return total, Pass(outputs, h, z), gradients[::-1]
+        return total, None
+    blocks, below = room.blocks, g.unsqueeze(0) if alone else g
+    gradients = [below.unsqueeze(0), *blocks.gradients]
+    return total, Trace([inputs.unsqueeze(0), *blocks.h], blocks.z, gradients)
 
 
-def _matrices(leaf: Tensor | None, alone: bool) -> Sequence[Tensor]:
-    """The layers of a parameter tensor, without the seeds axis where there is one seed."""
-    assert leaf is not None
-    return (leaf.squeeze(1) if alone else leaf).unbind(0)
-
-
-def _affine(bias: Tensor, h: Tensor, weight: Tensor) -> Tensor:
-    return torch.baddbmm(bias.unsqueeze(1), h, weight)
+def _apply(activation: Activation, z: Tensor, h: Tensor) -> None:
+    """Writes f(z) to h; a copy costs less than memory of its own."""
+    if activation.fn_ is None:
+        h.copy_(activation.fn(z))
+    else:
+        activation.fn_(h.copy_(z))
 
 
 def _pull(activation: Activation) -> Callable[[Tensor, Tensor], Tensor]:
     """g f'(z), in one kernel where the activation has it."""
     return activation.pull or (lambda g, z: g * activation.derivative(z))
-
-
-@torch.enable_grad()
-def _top(outputs: Tensor, loss: Callable[[Tensor], Tensor]) -> tuple[float, Tensor]:
-    leaf = outputs.detach().requires_grad_(True)
-    total = loss(leaf).sum()
-    return float(total.detach()), torch.autograd.grad(total, leaf)[0]

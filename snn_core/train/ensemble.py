@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -13,9 +14,23 @@ from snn_core.activations import ACTIVATIONS
 from snn_core.constraints import Constraint
 from snn_core.network import Layer, build, forward, generator, linear
 from snn_core.normalizations import NORMALIZATIONS
+from snn_core.propagate import Stopped
 from snn_core.spec import Experiment, LayerPlan, constraint_of
 
-__all__ = ["Ensemble", "Pass", "draw", "effective", "layers_of", "project_", "run_pass"]
+__all__ = [
+    "Ensemble",
+    "Pass",
+    "Trace",
+    "draw",
+    "effective",
+    "is_slow",
+    "layers_of",
+    "never",
+    "project_",
+    "run_pass",
+]
+
+SLOW = 1e9  # floating-point operations of a product, some 10 ms: worth asking whether to stop
 
 
 @dataclass
@@ -54,6 +69,29 @@ class Pass:
     outputs: Tensor
     h: list[Tensor]
     z: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All layers' h, z and dL/dh, in blocks ``(layers, seeds, rows, ...)``.
+
+    A block is of neighbours of one shape, so that statistics are few kernels; ``h`` and
+    ``gradients`` begin with the input's.
+    """
+
+    h: list[Tensor]
+    z: list[Tensor]
+    gradients: list[Tensor]
+
+
+def never() -> bool:
+    """Returns False, always."""
+    return False
+
+
+def is_slow(plan: LayerPlan, seeds: int, rows: int) -> bool:
+    """Returns whether one product of the layer takes long for a person who wants to stop."""
+    return 2.0 * plan.fan_in * plan.units * seeds * rows > SLOW
 
 
 def draw(experiment: Experiment, seeds: Sequence[int], outputs: int, inputs: Tensor) -> Ensemble:
@@ -166,13 +204,24 @@ def run_pass(
     masks: Sequence[Generator] = (),
     quiet: bool = False,
     keep: bool = False,
+    should_stop: Callable[[], bool] = never,
 ) -> Pass:
-    """Returns the pass of ``x``, ``(seeds, rows, *input shape)``, through layers and head."""
+    """Returns the pass of ``x``, ``(seeds, rows, *input shape)``, through layers and head.
+
+    Before a large product, also one of the backward pass, it asks ``should_stop``.
+
+    Raises:
+        Stopped: It was true.
+    """
     h, found = x, Pass(_NOTHING, [x] if keep else [], [])
     # in place on a view, as z is one, autograd would copy every gradient
     keep_z = keep or torch.is_grad_enabled()
     for layer in layers_of(net, quiet):
+        if slow := is_slow(layer.plan, *x.shape[:2]):
+            _ask(should_stop)
         z, h = forward(layer, h, masks, keep_z=keep_z)
+        if slow and h.requires_grad:
+            h.register_hook(partial(_ask, should_stop))
         if keep:
             found.h.append(h)
             found.z.append(z)
@@ -181,3 +230,8 @@ def run_pass(
     head = Layer(s.spec, s.plan, s.activation, s.normalization, weight, bias, s.omega, s.tau)
     found.outputs = linear(head, h)
     return found
+
+
+def _ask(should_stop: Callable[[], bool], gradient: Tensor | None = None) -> None:
+    if should_stop():
+        raise Stopped

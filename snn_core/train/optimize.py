@@ -12,7 +12,7 @@ from torch.optim import SGD, Adadelta, Adam, AdamW, Optimizer, RMSprop
 from snn_core.spec import TrainingSpec
 from snn_core.train.task import Batch
 
-__all__ = ["clip_", "losses", "optimizer_of", "scores"]
+__all__ = ["clip_", "losses", "losses_by_hand", "optimizer_of", "remembers_steps", "scores"]
 
 
 def losses(outputs: Tensor, batch: Batch, smoothing: float, regression: bool) -> Tensor:
@@ -37,6 +37,37 @@ def _each(outputs: Tensor, y: Tensor, smoothing: float, regression: bool) -> Ten
     return flat.view(y.shape)
 
 
+def losses_by_hand(
+    outputs: Tensor, batch: Batch, smoothing: float, regression: bool
+) -> tuple[Tensor, Tensor]:
+    """Returns `losses` and the gradient of their sum from the outputs, in a few kernels.
+
+    Of cross entropy: softmax less the targets' shares, over the number of rows.
+    """
+    rows, classes = outputs.shape[1:]
+    targets: list[tuple[Tensor, Tensor | float]] = [(batch.y, 1.0)]
+    if batch.other is not None and batch.share is not None:
+        targets = [(batch.y, batch.share), (batch.other, 1.0 - batch.share)]
+    each = outputs.new_zeros(())
+    if regression:
+        slope = each
+        for y, share in targets:
+            miss = outputs.squeeze(2) - y
+            each, slope = each + share * miss.square(), slope + share * miss
+        return each.mean(1), (slope * (2.0 / rows)).unsqueeze(2)
+    logs = outputs.log_softmax(2)
+    slope = logs.exp()
+    if smoothing:
+        even = smoothing / classes
+        slope, each = slope.sub_(even), -even * logs.sum(2)
+    for y, share in targets:
+        place, weight = y.unsqueeze(2), (smoothing - 1.0) * share
+        hit = logs.gather(2, place).squeeze(2)
+        each = each + weight * hit
+        slope.scatter_add_(2, place, (torch.ones_like(hit) * weight).unsqueeze(2))
+    return each.mean(1), slope.div_(rows)
+
+
 def scores(outputs: Tensor, y: Tensor, regression: bool) -> Tensor:
     """Returns, for every row, 1 if its class is right, else 0; or the squared error."""
     if regression:
@@ -58,6 +89,11 @@ def optimizer_of(training: TrainingSpec, leaves: Sequence[Tensor]) -> Optimizer:
         return kind(leaves, rate, weight_decay=decay, fused=True)
     kind = RMSprop if training.optimizer == "rmsprop" else Adadelta
     return kind(leaves, rate, weight_decay=decay, foreach=True)
+
+
+def remembers_steps(training: TrainingSpec) -> bool:
+    """Returns whether an update is minus the rate times the optimizer's "momentum_buffer"."""
+    return training.optimizer == "sgd" and training.momentum > 0.0 and not training.nesterov
 
 
 @torch.no_grad()

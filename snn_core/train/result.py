@@ -40,6 +40,8 @@ class ArmSnapshot:
         diverged_at: None, or (the update that failed, the layer where it began); layer
             ``depth + 1`` is the output head.
         ended: Why the arm has ended, a sentence; empty while it goes on.
+        seconds: Time that this arm has spent training and measuring so far; not the scores over
+            whole parts at its end.
     """
 
     step: int
@@ -64,6 +66,7 @@ class ArmSnapshot:
     dead: np.ndarray | None = None
     diverged_at: tuple[int, int] | None = None
     ended: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from snn_core.train.ensemble import effective, project_
 from snn_core.train.result import ArmSnapshot, Snapshot
 from snn_core.train.team import Fault, Team
 
-__all__ = ["Checkpoint", "Run", "resume", "rewind", "start", "state_of", "train"]
+__all__ = ["Checkpoint", "Run", "can_go_on", "resume", "rewind", "start", "state_of", "train"]
 
 MEMORY = 2**28  # bytes of checkpoints that a run keeps
 ShouldStop = Callable[[], bool]
@@ -62,7 +62,8 @@ class Checkpoint:
 class Run:
     """Arms on their way; `train` moves it on and nothing else does.
 
-    ``arms[i].learning_rate`` may be set at any time. ``checkpoints`` are of recorded steps, the
+    ``arms[i].learning_rate`` may be set at any time, and so may ``halt``, a step that is recorded
+    with its statistics though no interval asks for it. ``checkpoints`` are of recorded steps, the
     first always among them; where they would hold more than ``memory`` bytes every other one is
     dropped.
     """
@@ -74,6 +75,7 @@ class Run:
     checkpoints: list[Checkpoint] = field(default_factory=list)
     memory: int = MEMORY
     spacing: int = 1
+    halt: int = 0
 
 
 def _never() -> bool:
@@ -119,10 +121,12 @@ def _snapshots(run: Run, should_stop: ShouldStop) -> Iterator[Snapshot]:
     while run.shown is None or any(_goes_on(arm) for arm in run.arms):
         active = [arm for arm in run.arms if _goes_on(arm)]
         target = 0 if run.shown is None else min(next_record(arm) for arm in active)
+        halts = run.step < run.halt <= target
+        target = run.halt if halts else target
         begun = time.perf_counter()
         try:
             for arm in active:
-                proceed(arm, target, should_stop)
+                proceed(arm, target, should_stop, halts)
         except Stopped:
             return
         finally:
@@ -213,7 +217,7 @@ def resume(
 
 def _restore(arm: Arm, state: ArmState, old: Experiment) -> None:
     new = arm.experiment
-    if _kept(new) != _kept(old):
+    if not can_go_on(old, new):
         raise ValueError(
             "A run can go on with another training, constraint or dropout; its networks, data and "
             "seeds stay as they are. Start a new one instead."
@@ -229,6 +233,11 @@ def _restore(arm: Arm, state: ArmState, old: Experiment) -> None:
     arm.shown = shown
     for team, kept in zip(arm.teams, state.teams, strict=True):
         _restore_team(team, kept, old)
+
+
+def can_go_on(old: Experiment, new: Experiment) -> bool:
+    """Returns whether a run of the one can go on as the other: see `resume`."""
+    return _kept(new) == _kept(old)
 
 
 def _kept(experiment: Experiment) -> Experiment:

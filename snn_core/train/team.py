@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,16 +14,28 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from snn_core.activations import Activation
 from snn_core.network import generator
 from snn_core.propagate import Stopped
 from snn_core.spec import Experiment
-from snn_core.train.dense import by_hand, is_plain
-from snn_core.train.ensemble import Ensemble, Pass, draw, effective, project_, run_pass
-from snn_core.train.notes import Notes, notes_of
-from snn_core.train.optimize import clip_, losses, optimizer_of, scores
+from snn_core.train.dense import Room, by_hand, is_plain, room_of
+from snn_core.train.ensemble import Ensemble, Trace, draw, effective, never, project_, run_pass
+from snn_core.train.notes import Sums, sums_of
+from snn_core.train.optimize import (
+    clip_,
+    losses,
+    losses_by_hand,
+    optimizer_of,
+    remembers_steps,
+    scores,
+)
 from snn_core.train.task import Batch, Order, Rows, Task, batch_at
 
 __all__ = ["Fault", "Team", "advance", "back_and_forth", "evaluate", "look", "team_of"]
+
+
+TOGETHER = 2**20  # numbers worth copying side by side, to save kernels
+AT_ONCE = 2e9  # floating-point operations between two looks at should_stop, some 20 ms
 
 
 class Fault(NamedTuple):
@@ -36,7 +50,7 @@ class Fault(NamedTuple):
 class Team:
     """Some seeds' networks, their optimizer, and how many updates they have made.
 
-    ``plain`` says whether their gradients are computed by hand.
+    ``plain`` says whether their gradients are computed by hand, in a ``room`` of their own.
     """
 
     net: Ensemble
@@ -46,6 +60,7 @@ class Team:
     plain: bool
     step: int = 0
     fault: Fault | None = None
+    room: Room | None = None
 
 
 def team_of(experiment: Experiment, task: Task, seeds: Sequence[int]) -> Team:
@@ -62,70 +77,97 @@ def advance(
     rate: Callable[[int], float],
     noting: bool,
     should_stop: Callable[[], bool],
-) -> Notes | None:
-    """Makes updates until there are ``target``; returns notes of the last one where asked for.
+) -> Sums | None:
+    """Makes updates until there are ``target``; returns sums of the last one where asked for.
 
     ``rate`` gives the learning rate of every update. A fault ends it early, and so does
     ``should_stop`` by raising Stopped; both leave a team that has made whole updates.
     """
-    notes = None
+    sums = None
     while team.step < target and team.fault is None:
         if should_stop():
             raise Stopped
-        notes = _update(team, rate(team.step), noting and team.step == target - 1)
-    return notes
+        last = noting and team.step == target - 1
+        sums = _update(team, rate(team.step), last, should_stop)
+    return sums
 
 
-def look(team: Team) -> Notes:
-    """Returns notes of the pass that the next update will be made from, without the update."""
-    found, gradients = back_and_forth(team, True)[1:]
-    with torch.no_grad():
-        return notes_of(team.net, found, gradients, None, effective(team.net))
+def look(team: Team, should_stop: Callable[[], bool]) -> Sums | None:
+    """Returns sums of the pass that the next update will be made from, without the update."""
+    found = back_and_forth(team, True, should_stop)[1]
+    return found and sums_of(_activation(team), found, effective(team.net), [], 0.0)
 
 
-def _update(team: Team, rate: float, noting: bool) -> Notes | None:
+def _activation(team: Team) -> Activation:
+    return team.net.shapes[0].activation
+
+
+def _update(team: Team, rate: float, noting: bool, should_stop: Callable[[], bool]) -> Sums | None:
     net, limit = team.net, team.net.experiment.training.clip
-    before = None
-    if noting:
-        with torch.no_grad():
-            before = [weight.detach().clone() for weight in effective(net)]
-    loss, found, gradients = back_and_forth(team, noting)
+    loss, found = back_and_forth(team, noting, should_stop)
     if not math.isfinite(loss):
-        team.fault = _blame(team, batch_at(team.order, team.task.train, team.step).x)
+        x = batch_at(team.order, team.task.train, team.step).x
+        team.fault = _blame(team, x, should_stop)
         return None
     leaves = net.leaves()
     if limit:
         clip_(leaves, limit)
     for group in team.optimizer.param_groups:
         group["lr"] = rate
+    remembers = remembers_steps(net.experiment.training) and net.rule.name == "none"
+    with torch.no_grad():
+        before = [run.clone() for run in effective(net)] if found and not remembers else []
     team.optimizer.step()
     project_(net)
     team.step += 1
-    if not noting:
+    if found is None:
         return None
     with torch.no_grad():
-        return notes_of(net, found, gradients, before, effective(net))
+        after = effective(net)
+        if remembers:
+            steps = [team.optimizer.state[run]["momentum_buffer"] for run in net.weights]
+            return sums_of(_activation(team), found, after, steps, rate)
+        steps = [old.sub_(new) for old, new in zip(before, after, strict=True)]
+        return sums_of(_activation(team), found, after, steps, 1.0)
 
 
-def back_and_forth(team: Team, noting: bool) -> tuple[float, Pass, list[Tensor]]:
-    """Leaves the gradients in the leaves; returns the loss, the pass, and dL/dh if noting."""
+def back_and_forth(
+    team: Team, noting: bool, should_stop: Callable[[], bool] = never
+) -> tuple[float, Trace | None]:
+    """Leaves the gradients in the leaves; returns the loss, and all the layers if noting.
+
+    The layers stay as they are until the next pass. A ``should_stop`` that is true before a large
+    product ends it by raising Stopped; no parameter has changed then.
+    """
     net, smoothing = team.net, team.net.experiment.training.label_smoothing
     batch = batch_at(team.order, team.task.train, team.step)
-
-    def loss(outputs: Tensor) -> Tensor:
-        return losses(outputs, batch, smoothing, team.task.regression)
-
+    setting = {"batch": batch, "smoothing": smoothing, "regression": team.task.regression}
     if team.plain:
-        return by_hand(net, batch.x, loss, noting)
+        team.room = team.room or room_of(net, team.order.size)
+        top = partial(losses_by_hand, **setting)
+        return by_hand(net, team.room, batch.x, top, noting, should_stop)
     for leaf in net.leaves():
         leaf.grad = None
-    found = run_pass(net, batch.x.requires_grad_(noting), _masks(team), keep=noting)
+    x = batch.x.requires_grad_(noting)
+    found = run_pass(net, x, _masks(team), keep=noting, should_stop=should_stop)
     gradients: list[Tensor] = [torch.empty(0)] * len(found.h)
     for index, h in enumerate(found.h):
         h.register_hook(lambda g, index=index: gradients.__setitem__(index, g))
-    total = loss(found.outputs).sum()
+    total = losses(found.outputs, **setting).sum()
     total.backward()
-    return float(total.detach()), found, gradients
+    trace = Trace(_stacked(found.h), _stacked(found.z), _stacked(gradients)) if noting else None
+    return float(total.detach()), trace
+
+
+def _stacked(layers: Sequence[Tensor]) -> list[Tensor]:
+    """Neighbours of one shape as blocks, as far as a copy costs less than kernels for each."""
+    blocks = []
+    for _, alike in itertools.groupby(layers, lambda layer: layer.shape):
+        run = [layer.detach() for layer in alike]
+        count = max(1, TOGETHER // run[0].numel())
+        for some in (run[start : start + count] for start in range(0, len(run), count)):
+            blocks.append(torch.stack(some) if len(some) > 1 else some[0].unsqueeze(0))
+    return blocks
 
 
 def _masks(team: Team) -> list[torch.Generator]:
@@ -137,7 +179,7 @@ def _masks(team: Team) -> list[torch.Generator]:
 
 
 @torch.no_grad()
-def _blame(team: Team, x: Tensor) -> Fault:
+def _blame(team: Team, x: Tensor, should_stop: Callable[[], bool]) -> Fault:
     """Finds where it began, after a loss that is not finite.
 
     Weights that are not finite come from the update before, and from the highest such layer,
@@ -150,7 +192,7 @@ def _blame(team: Team, x: Tensor) -> Fault:
     if not all(finite):
         layer = depth + 1 - finite[::-1].index(False)
         return Fault(team.step, layer, "weights")
-    outputs = run_pass(net, x, _masks(team), keep=True).h
+    outputs = run_pass(net, x, _masks(team), keep=True, should_stop=should_stop).h
     bad = [index for index, h in enumerate(outputs) if not h.isfinite().all()]
     return Fault(team.step + 1, bad[0] if bad else depth + 1, "outputs")
 
@@ -169,15 +211,15 @@ def evaluate(
     A seed whose loss is not finite has the accuracy NaN, and the team a fault.
     """
     net, seeds = team.net, len(team.net.seeds)
-    units = max(layer.plan.units for layer in net.shapes)
-    size = min(max(2**24 // (seeds * units), 16), 1024)
+    size = _rows_at_once(net)
     loss, score = torch.zeros(seeds).double(), torch.zeros(seeds).double()
     for start in range(0, len(rows.y), size):
         if should_stop():
             raise Stopped
         x, y = rows.x[start : start + size], rows.y[start : start + size]
         y = y.expand(seeds, -1)
-        outputs = run_pass(net, x.expand(seeds, *x.shape), quiet=True).outputs
+        x = x.expand(seeds, *x.shape)
+        outputs = run_pass(net, x, quiet=True, should_stop=should_stop).outputs
         regression = team.task.regression
         loss += y.shape[1] * losses(outputs, Batch(x, y), 0.0, regression).double().cpu()
         score += scores(outputs, y, regression).sum(1, dtype=torch.float64).cpu()
@@ -186,5 +228,18 @@ def evaluate(
         score = 1.0 - score / rows.y.double().var(unbiased=False).cpu()
     finite = loss.isfinite()
     if not finite.all() and team.fault is None:
-        team.fault = _blame(team, rows.x[:size].expand(seeds, *rows.x[:size].shape))
+        x = rows.x[:size]
+        team.fault = _blame(team, x.expand(seeds, *x.shape), should_stop)
     return loss.numpy(), torch.where(finite, score, torch.nan).numpy()
+
+
+def _rows_at_once(net: Ensemble) -> int:
+    """How many rows to evaluate together: by memory, and so that stopping is obeyed at once.
+
+    Batch normalization needs rows to normalize over; a large layer asks before it anyway.
+    """
+    seeds, plans = len(net.seeds), [layer.plan for layer in net.shapes]
+    least = 128 if net.experiment.network.normalization == "batch" else 1
+    memory = 2**24 // (seeds * max(plan.units for plan in plans))
+    work = AT_ONCE / sum(2.0 * seeds * plan.fan_in * plan.units for plan in plans)
+    return min(max(memory, 16), 1024, max(int(work), least))

@@ -50,8 +50,11 @@ def open_page(browser: Browser, server: str) -> Iterator[OpenPage]:
 
     def note(message: ConsoleMessage) -> None:
         where = message.location.get("url") or ""
-        # A deep link makes the front end ask for /page/_stcore/health first: a harmless 404.
-        if message.type == "error" and "/_stcore/" not in where:
+        # A deep link makes the front end ask for /page/_stcore/health first: a harmless 404. A
+        # page that looks at a job finds the connection down before it is taken up again.
+        lost = ("when disconnected from server", "WebSocket is already in CLOSING or CLOSED")
+        known = "/_stcore/" in where or any(text in message.text for text in lost)
+        if message.type == "error" and not known:
             errors.append(f"{message.text} ({where})")
 
     def open_one(**options: object) -> Page:

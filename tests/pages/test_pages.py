@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import results, state, widgets, words
 from snn_core.propagate import Propagation, Stopped, run
-from snn_core.spec import Experiment, NetworkSpec, from_query
+from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, from_query
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(p for p in ROOT.glob("pages/*/*.py") if p.parent.name != "ui")
@@ -137,8 +137,9 @@ def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
 
 
 def test_grouping_tables_name_only_settings() -> None:
-    known = set(widgets.declared())
-    named = {name for names in widgets.GROUPS.values() for name in names}
+    known = set(widgets.declared(NetworkSpec, Experiment, TrainingSpec))
+    groups = (*widgets.GROUPS.values(), *widgets.TRAINING.values(), widgets.ARM)
+    named = {name for names in groups for name in names}
     needed = {other for needs in widgets.NEEDS.values() for other in needs}
     assert named | set(widgets.NEEDS) | needed | set(widgets.SLIDERS) <= known
 
@@ -188,7 +189,7 @@ def test_a_hostile_link_loses_only_the_setting_at_fault() -> None:
 
 
 def state_problems(at: AppTest) -> list[str]:
-    return at.session_state["problems"]
+    return at.session_state["propagate.problems"]
 
 
 KEYS = st.sampled_from([*widgets.declared(), "activation.alpha", "view.tab", "view.layer", "page",
@@ -216,7 +217,7 @@ def test_buttons_reset_and_draw_new_weights() -> None:
     assert link(at)["seed"] == "1" and chart(at)["figure"] != before
     with patch.object(results, "run", lambda e, **asked: run(from_query(SMALL), **asked)):
         healthy(at.button(key="reset").click().run())
-    assert at.session_state["draft"].get("depth", 32) == 32
+    assert at.session_state["propagate.draft"].get("depth", 32) == 32
     assert control(at, "select_slider", "depth").value == 32
 
 

@@ -1,19 +1,23 @@
 """The one chart component: a Plotly figure in a node that stays alive.
 
 `st.plotly_chart` replaces its node whenever the figure changes, so the chart blinks and forgets
-its zoom. Here one node per chart is redrawn with ``Plotly.react`` and a constant ``uirevision``.
+its zoom. Here one node per chart is redrawn with ``Plotly.react`` and a constant ``uirevision``;
+of a figure that grows, only what is new is sent.
 """
 
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import plotly
 import streamlit as st
 from plotly.basedatatypes import BaseFigure
 from streamlit.components import v1
 
-__all__ = ["plotly_view", "preload"]
+from pages.ui.plotly_view.delta import Sent, difference, numbers, opened
+
+__all__ = ["plotly_view", "preload", "resend"]
 
 _HERE = pathlib.Path(__file__).parent
 _LIBRARY = pathlib.Path(plotly.__file__).parent / "package_data"
@@ -29,21 +33,48 @@ _VIEW = st.components.v2.component(
     js=(_HERE / "view.js").read_text(),
     isolate_styles=False,
 )
+_SENT = "plotly_view.sent"
 
 
-def plotly_view(figure: BaseFigure, key: str, alt: str, height: int | None = None) -> None:
+def plotly_view(
+    figure: BaseFigure | dict[str, Any],
+    key: str,
+    alt: str,
+    height: int | None = None,
+    live: bool = False,
+) -> None:
     """Draws the figure, or redraws the chart of the same key in place.
 
     ``alt`` is the text alternative and should carry the figure's main numbers. Of the layout's
     ``meta``, ``palette`` lists the colours that follow the theme's chart colours, ``ink`` the one
-    that follows its text colour, and ``narrow`` holds the changes for a narrow screen.
+    that follows its text colour, and ``narrow`` holds the changes for a narrow screen. Of a
+    ``live`` figure only what is new is sent; a browser that has lost its place asks for it all.
     """
-    drawn = figure.to_plotly_json()
+    drawn = figure.to_plotly_json() if isinstance(figure, BaseFigure) else figure
     if height is not None:
-        drawn["layout"]["height"] = height
-    _VIEW(
-        key=key, data={"library": _URL, "figure": drawn, "alt": alt, "name": key}, height="content"
-    )
+        drawn = drawn | {"layout": drawn["layout"] | {"height": height}}
+    data = {"library": _URL, "alt": alt, "name": key}
+    if live:
+        data |= _growth(key, drawn)
+    else:
+        data["figure"] = drawn if isinstance(figure, BaseFigure) else numbers(drawn)
+    _VIEW(key=key, data=data, height="content", on_lost_change=lambda: resend(key))
+
+
+def _growth(key: str, drawn: dict[str, Any]) -> dict[str, Any]:
+    known: dict[str, Sent] = st.session_state.setdefault(_SENT, {})
+    patch = difference(known[key], drawn) if key in known else None
+    if patch is None:
+        known[key] = opened(drawn)
+        return {"figure": numbers(drawn), "token": known[key].token}
+    return {"patch": patch, "token": known[key].token}
+
+
+def resend(key: str = "") -> None:
+    """Lets the next look send the figure in full, all live figures where no key is given."""
+    known = st.session_state.get(_SENT, {})
+    for each in [key] if key else list(known):
+        known.pop(each, None)
 
 
 def preload() -> None:

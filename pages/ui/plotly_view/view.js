@@ -41,17 +41,34 @@ function channels(hex) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)).join(", ");
 }
 
-// The figure is written in the light palette; its colours follow the theme in place.
-function recoloured(figure, colours) {
-  const meta = figure.layout.meta || {};
-  const pairs = (meta.palette || []).map((from, i) => [from, colours.chart[i]]);
-  if (meta.ink) pairs.push([meta.ink, colours.text]);
-  let text = JSON.stringify(figure);
-  for (const [from, to] of pairs) {
-    if (!/^#[0-9a-f]{6}$/i.test(to || "")) continue;
-    text = text.replaceAll(from, to).replaceAll(`rgba(${channels(from)},`, `rgba(${channels(to)},`);
+// The figure is written in the light palette; its colours follow the theme. Only texts are
+// looked at: numbers, by far the most of a figure, are shared with it.
+function recoloured(value, exchange) {
+  if (typeof value === "string") return exchange(value);
+  if (!value || typeof value !== "object" || "bdata" in value) return value;
+  if (!Array.isArray(value)) {
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, recoloured(v, exchange)]));
   }
-  return JSON.parse(text);
+  return value.some((item) => item && typeof item !== "number" && !isRow(item))
+    ? value.map((item) => recoloured(item, exchange))
+    : value;
+}
+
+function isRow(item) {
+  return Array.isArray(item) && typeof item[0] !== "string" && typeof item[0] !== "object";
+}
+
+// Returns the function that puts the theme's colours into a text, each exchanged once.
+function exchanger(meta, colours) {
+  const pairs = (meta?.palette || []).map((from, i) => [from, colours.chart[i]]);
+  if (meta?.ink) pairs.push([meta.ink, colours.text]);
+  const table = new Map();
+  for (const [from, to] of pairs.filter(([, to]) => /^#[0-9a-f]{6}$/i.test(to || ""))) {
+    table.set(from, to).set(`rgba(${channels(from)},`, `rgba(${channels(to)},`);
+  }
+  if (!table.size) return (text) => text;
+  const any = new RegExp([...table.keys()].map((k) => k.replace(/[()]/g, "\\$&")).join("|"), "g");
+  return (text) => (/[#(]/.test(text) ? text.replace(any, (found) => table.get(found)) : text);
 }
 
 function assign(target, path, value) {
@@ -63,7 +80,7 @@ function assign(target, path, value) {
 }
 
 function styled(figure, colours, narrow) {
-  const { data, layout } = recoloured(figure, colours);
+  const { data, layout } = recoloured(figure, exchanger(figure.layout.meta, colours));
   for (const [path, value] of Object.entries((narrow && layout.meta?.narrow) || {})) {
     assign(layout, path, value);
   }
@@ -86,13 +103,41 @@ function styled(figure, colours, narrow) {
   return { data, layout };
 }
 
+// Takes in what is new: a whole figure, or what has grown since. A patch to a figure that is not
+// the one at hand, or one that leaves a gap, means that a message was lost.
+function take(chart, data) {
+  chart.data = data;
+  if (chart.node && !chart.seen) chart.root.setAttribute("aria-label", data.alt || "");
+  if (data.figure) {
+    chart.figure = data.figure;
+    chart.token = data.token;
+    return true;
+  }
+  if (!data.patch || chart.token !== data.token) return !data.patch;
+  const traces = chart.figure.data;
+  for (const [index, name, start] of data.patch.append) {
+    if (traces[index][name].length < start) return false;
+  }
+  for (const [index, name, start, values] of data.patch.append) {
+    const array = traces[index][name];
+    array.push(...values.slice(array.length - start));
+  }
+  for (const [index, name, values] of data.patch.set) traces[index][name] = values;
+  chart.figure.layout = data.patch.layout;
+  return true;
+}
+
 async function draw(chart) {
-  const { data, root } = chart;
+  const { root } = chart;
+  if (chart.gone || (chart.node && !chart.seen)) return; // drawn when it comes into sight
   try {
-    const Plotly = await load(data.library);
-    if (chart.gone || !data.figure || data !== chart.data) return; // a newer figure is on its way
+    const Plotly = await load(chart.data.library);
+    if (chart.gone || !chart.figure) return;
+    const { data } = chart; // the newest
     chart.narrow = root.clientWidth < NARROW;
-    const { data: traces, layout } = styled(data.figure, theme(root), chart.narrow);
+    const { data: traces, layout } = styled(chart.figure, theme(root), chart.narrow);
+    // the arrays grow in place, which Plotly would not notice
+    layout.datarevision = chart.revision = (chart.revision || 0) + 1;
     root.setAttribute("role", "img");
     root.setAttribute("aria-label", data.alt || "");
     if (!chart.node) {
@@ -113,10 +158,32 @@ async function draw(chart) {
   }
 }
 
+// Figures can come faster than they can be drawn. Drawing takes at most half of the time, so that
+// the page stays free for clicks and keys; what came meanwhile is drawn at once, the newest last.
+const waiting = new Set();
+let timer, rested = 0;
+
+function ask(chart) {
+  waiting.add(chart);
+  timer ??= setTimeout(drawAll, Math.max(0, rested - performance.now()));
+}
+
+async function drawAll() {
+  const begun = performance.now();
+  for (const chart of waiting) {
+    waiting.delete(chart);
+    await draw(chart);
+  }
+  const now = performance.now();
+  rested = now + Math.min(now - begun, 500);
+  timer = undefined;
+  if (waiting.size) ask(waiting.values().next().value);
+}
+
 function watch(chart) {
   const observer = new ResizeObserver(() => {
     if (!chart.node || !window.Plotly || !chart.root.clientWidth) return;
-    if (chart.root.clientWidth < NARROW !== chart.narrow) draw(chart);
+    if (chart.root.clientWidth < NARROW !== chart.narrow) ask(chart);
     else if (chart.node.clientWidth !== chart.width) window.Plotly.Plots.resize(chart.node);
     chart.width = chart.node.clientWidth;
   });
@@ -124,20 +191,35 @@ function watch(chart) {
   return observer;
 }
 
-export default function ({ data, parentElement }) {
+// A figure that grows is redrawn many times a second; one that is out of sight need not be.
+function sight(chart) {
+  const observer = new IntersectionObserver((entries) => {
+    const seen = entries.at(-1).isIntersecting;
+    const appeared = seen && !chart.seen;
+    chart.seen = seen;
+    if (appeared && chart.node) ask(chart);
+  });
+  observer.observe(chart.root);
+  return observer;
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
   let chart = CHARTS.get(parentElement);
   if (!chart) {
     const root = parentElement.querySelector(".plotly-view");
     root.replaceChildren();
-    chart = { root, node: null, gone: false };
-    chart.observer = watch(chart);
+    chart = { root, node: null, gone: false, seen: true };
+    chart.observers = [watch(chart), sight(chart)];
     CHARTS.set(parentElement, chart);
   }
-  chart.data = data;
-  draw(chart);
+  if (take(chart, data)) ask(chart);
+  else if (chart.lost !== data.token) {
+    chart.lost = data.token; // asked for once
+    setTriggerValue("lost", data.token);
+  }
   return () => {
     chart.gone = true;
-    chart.observer.disconnect();
+    for (const observer of chart.observers) observer.disconnect();
     if (chart.node && window.Plotly) window.Plotly.purge(chart.node);
     CHARTS.delete(parentElement);
   };

@@ -1,0 +1,107 @@
+"""The page Train with one visitor: how often its charts change, and what that costs the server.
+
+Target: 5 updates of every chart a second for 3 arms of 4 seeds, at the page's opening setting,
+with the browser, the server and the training on this one machine. A redraw that changes nothing
+does not count: the newest step that a chart holds has to have moved. Also the time from pressing
+Play to the first curve that moves (at most 1 s), and from Stop to a training at rest (0.5 s).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.chromium import FLAGS, install
+from tests.browser.server import serve
+
+COUNT = """
+() => {
+  window.seen = {};
+  const look = () => {
+    for (const root of document.querySelectorAll(".plotly-view[role=img]")) {
+      const node = root.querySelector(".js-plotly-plot");
+      if (!node?._fullData) continue;
+      const name = root.getAttribute("aria-label").split(/ up to| of every/)[0];
+      const newest = Math.max(...node._fullData.flatMap((t) => t.x?.length ? t.x[t.x.length - 1] : []));
+      const held = (window.seen[name] ||= { newest, changes: 0, first: null });
+      if (newest !== held.newest) {
+        held.newest = newest;
+        held.changes += 1;
+        held.first ||= performance.now();
+      }
+    }
+    requestAnimationFrame(look);
+  };
+  look();
+}
+"""  # noqa: E501
+
+
+def cpu_seconds(process: int) -> float:
+    """Returns the processor time that a process has used, all its threads together."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def server_of(address: str) -> int:
+    """Returns the process id of the server at the address, a child of this one."""
+    port = address.rpartition(":")[2]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if b"streamlit" in words and port.encode() in words:
+                return int(entry.name)
+    raise RuntimeError(f"No server at {address}.")
+
+
+def measure(page: Page, process: int, seconds: float, speed: str) -> None:
+    page.goto(f"/?page=train{speed}")
+    page.wait_for_selector(".st-key-curves .js-line", state="attached", timeout=90_000)
+    page.wait_for_timeout(2000)
+    page.evaluate(COUNT)
+    start = page.evaluate("performance.now()")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(2000)
+    first = page.evaluate("Math.min(...Object.values(seen).map((s) => s.first ?? Infinity))")
+    before, used = page.evaluate("structuredClone(seen)"), cpu_seconds(process)
+    begun = time.perf_counter()
+    page.wait_for_timeout(1000 * seconds)
+    spent = time.perf_counter() - begun
+    after, used = page.evaluate("structuredClone(seen)"), cpu_seconds(process) - used
+    print(f"  Play to the first curve that moves: {(first - start) / 1000:.2f} s")
+    for name in after:
+        rate = (after[name]["changes"] - before[name]["changes"]) / spent
+        print(f"  {name}: {rate:.1f} updates a second")
+    print(f"  server: {100 * used / spent:.0f} % of one core, training included")
+    stopped = time.perf_counter()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("· stopped").wait_for()
+    print(f"  Stop to a training at rest: {time.perf_counter() - stopped:.2f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=install(), args=list(FLAGS))
+        with serve(Path(folder) / "server.log") as address:
+            print(f"load of the machine at the start: {os.getloadavg()[0]:.1f}")
+            for height, what in ((900, "the curves in sight"), (1900, "the heat maps too")):
+                for speed, how in (("", "as fast as it can"), ("&view.speed=10", "10 points/s")):
+                    print(f"{what}, {how}:")
+                    page = browser.new_page(
+                        base_url=address, viewport={"width": 1280, "height": height}
+                    )
+                    measure(page, server_of(address), given.seconds, speed)
+                    page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

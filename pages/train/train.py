@@ -1,0 +1,278 @@
+"""Train: arms side by side, and what learning does to mean, variance, omega and tau."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+
+import streamlit as st
+
+from pages.ui import live, notices, state, training_words, watch, widgets
+from pages.ui.plotly_view import resend
+from snn_core.spec import Experiment, arm_settings
+from snn_core.train.live import Training, fits, history, only_rates_differ, set_rates, step
+
+STYLE = pathlib.Path(widgets.__file__).with_name("page.css")
+SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
+FIRST = 0.5  # seconds that the page waits for the first record, so that it opens with one
+
+
+def main() -> None:
+    """Reads the setting, finds or starts the training, draws its controls and its curves."""
+    state.open_link(state.TRAIN)
+    resend()  # a full run may have remounted the charts
+    st.title("Train", anchor=False)
+    st.caption(training_words.INTRODUCTION)
+    st.html(STYLE)
+    with st.container(key="frame"):
+        left, right = st.columns([1, 3], gap="large")
+    with left:
+        widgets.arm_rail()
+    with right:
+        with st.container(key="hero"):
+            notices.link_problems()
+            training = _training()
+            if training is not None:
+                _transport(training)
+                st.session_state["train.busy"] = live.is_busy(training)
+                st.fragment(watch.draw, run_every=live.hurried(training), key="watch")()
+        if training is not None:
+            with st.container(key="details"):
+                _take_away(training)
+
+
+def _training() -> Training | None:
+    """Returns the session's training of the arms that are set up, or the last one that ran."""
+    training = live.current() or live.adopt(st.query_params.get(state.JOB, ""))
+    try:
+        arms = state.arms(widgets.used)
+        if training is None or _to_restart(training, arms):
+            training = _begin(arms)
+    except ValueError as error:
+        kept = " The figures still show the last setting that worked." if training else ""
+        st.error(notices.sentence(error) + kept)
+        return training
+    if training.experiments != arms:
+        _changed(training, arms)
+    for caution in training_words.cautions(training.experiments):
+        st.warning(caution)
+    failure = training.job.failure
+    if failure is not None:
+        _failed(failure.kind, failure.message, failure.trace)
+    state.write_link(state.link(arms), training.job.id if training.job.alive else "")
+    return training
+
+
+def _to_restart(training: Training, arms: tuple[Experiment, ...]) -> bool:
+    """Whether to start over: asked for, or nothing would be lost by it."""
+    if st.session_state.pop("train.restart", False):
+        return True
+    return training.experiments != arms and len(history(training)) <= 1
+
+
+def _begin(arms: tuple[Experiment, ...]) -> Training:
+    """Starts the arms with the record of step 0, so that the page opens with a result."""
+    playing = st.session_state.pop("train.playing", False)
+    st.session_state["train.at"] = None
+    training = live.begin(arms)
+    if playing:
+        training.job.play()
+    else:
+        training.job.step(1)
+        training.job.wait(FIRST)
+    return training
+
+
+def _failed(kind: str, message: str, trace: str) -> None:
+    if kind in ("ValueError", "SettingError"):
+        st.error(notices.plain(message))
+        return
+    logging.getLogger(__name__).error("training failed\n%s", trace)
+    st.error("The training failed on the server; the reason is in its log. Try smaller networks.")
+
+
+def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
+    """The settings are not those of the training: applies rates, asks about the rest."""
+    if only_rates_differ(training.experiments, arms) and training.job.alive:
+        set_rates(training, arms)
+        st.toast(f"New learning rate from step {history(training)[-1].step + 1} on; same weights.")
+        return
+    going = fits(training, arms) and training.run is not None
+    at = _shown_step(training)
+    st.info(
+        "The settings have changed since this training began. "
+        + (
+            f"It can go on with them from step {at}, or start over."
+            if going
+            else "They need new networks, so it has to start over."
+        )
+    )
+    with st.container(horizontal=True):
+        if going:
+            st.button(
+                f"Go on from step {at}",
+                on_click=watch.go_on,
+                args=(training, at, arms),
+                key="go_on_with",
+                type="primary",
+            )
+        st.button("Start over with them", on_click=_restart, args=(training,), key="restart")
+        st.button(
+            "Undo the change",
+            on_click=state.put,
+            key="undo",
+            type="tertiary",
+            args=(arm_settings(training.experiments),),
+        )
+
+
+def _shown_step(training: Training) -> int:
+    at = st.session_state.get("train.at")
+    records = history(training)
+    return at if at is not None else records[-1].step if records else 0
+
+
+def _restart(training: Training) -> None:
+    state.touch()
+    st.session_state["train.restart"] = True
+    st.session_state["train.playing"] = live.is_busy(training)
+
+
+# Controls
+
+
+def _transport(training: Training) -> None:
+    busy, over = live.is_busy(training), training.job.state in ("done", "failed")
+    speed = state.view("speed", list(SPEEDS))
+    training.job.speed = SPEEDS[speed]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="transport"):
+        if busy:
+            st.button(
+                "Pause",
+                on_click=_act,
+                args=(training, "pause"),
+                key="play",
+                shortcut="P",
+                type="primary",
+                width=130,
+            )
+        else:
+            st.button(
+                "Play",
+                on_click=_act,
+                args=(training, "play"),
+                key="play",
+                shortcut="P",
+                type="primary",
+                width=130,
+                disabled=over,
+                help="It has ended. Start over, go back to an earlier step, or allow more steps."
+                if over
+                else None,
+            )
+        for count, key in ((1, "1"), (10, "2"), (100, "3")):
+            st.button(
+                f"+{count}",
+                on_click=_act,
+                args=(training, "step", count),
+                shortcut=key,
+                key=f"step.{count}",
+                disabled=busy or over,
+                help=f"Makes {count} update{'s' if count > 1 else ''} and pauses.",
+            )
+        st.button(
+            "Reset",
+            on_click=_act,
+            args=(training, "reset"),
+            key="back",
+            shortcut="B",
+            help="Back to step 0, with the same weights and the same order of the data.",
+        )
+        st.button(
+            "New weights",
+            on_click=_new_weights,
+            args=(training,),
+            key="new_weights",
+            shortcut="N",
+            help="Back to step 0 with the next seed: other weights, another "
+            "order of the data, another split of it.",
+        )
+        st.button(
+            "Stop",
+            on_click=_act,
+            args=(training, "stop"),
+            key="stop",
+            shortcut="X",
+            disabled=not training.job.alive,
+            help="Ends the training for good; what it has shown stays. Play goes on from "
+            "the last step that is kept.",
+        )
+        if st.session_state.get("speed") != speed:
+            st.session_state["speed"] = speed
+        st.selectbox(
+            "Speed",
+            list(SPEEDS),
+            key="speed",
+            on_change=watch.remember,
+            args=("speed", "max"),
+            width=130,
+            format_func=_speed,
+            help="Points of the curves a second, at most.",
+        )
+
+
+def _speed(name: str) -> str:
+    return "as fast as it can" if name == "max" else f"{name} points/s"
+
+
+def _act(training: Training, what: str, count: int = 0) -> None:
+    """What a button does. A training that is over gets a thread again where it is to go on."""
+    state.touch()
+    job = training.job
+    if what == "pause":
+        job.pause()
+    elif what == "stop":
+        job.stop()
+    elif what == "reset":
+        _reset(training)
+    else:
+        st.session_state["train.at"] = None
+        if not job.alive:
+            live.revive(training)
+        if what == "play":
+            training.job.play()
+        else:
+            step(training, count)
+            training.job.wait(FIRST)
+
+
+def _reset(training: Training) -> None:
+    st.session_state["train.at"] = None
+    if training.job.alive:
+        training.job.reset()
+        training.job.step(1)
+        training.job.wait(FIRST)
+    else:
+        st.session_state["train.restart"] = True
+
+
+def _new_weights(training: Training) -> None:
+    _restart(training)
+    state.new_weights()
+
+
+def _take_away(training: Training) -> None:
+    """Draws the link, the glossary and the downloads; files are made when they are asked for."""
+    arms = training.experiments
+    named = training_words.names(arms)
+    with st.container(horizontal=True):
+        notices.share(state.link(arms))
+        with st.popover("Symbols"):
+            st.markdown(training_words.SYMBOLS)
+        with st.popover("Download"):
+            st.caption("What has been recorded so far; the weights are those of the step shown.")
+            for label, name, mime, make in watch.files(training, named):
+                st.download_button(label, make, name, mime, key=f"get.{name}", on_click="ignore")
+
+
+main()

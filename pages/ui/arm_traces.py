@@ -1,0 +1,158 @@
+"""Traces of one arm of a training, alike in every figure: its colour, its letter, its seeds.
+
+Traces that grow with the steps only ever get longer: what is sent is what is new.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pages.ui import panels
+from pages.ui.panels import ARMS, INK
+from snn_core.train import ArmSnapshot, Snapshot
+
+__all__ = [
+    "STEPS_AXIS",
+    "Drawing",
+    "arms",
+    "band",
+    "letter",
+    "letters",
+    "line",
+    "log_ticks",
+    "marks",
+    "median",
+    "over_seeds",
+    "positive",
+    "record_at",
+    "short",
+]
+
+Drawing = dict[str, Any]
+# Plotly finds the range: it forgets a person's zoom where the figure says another range each time.
+STEPS_AXIS = {"rangemode": "tozero"}
+
+
+def arms(history: Sequence[Snapshot]) -> list[tuple[int, str]]:
+    """Returns the index and the colour of every arm."""
+    count = len(history[0].arms) if history else 0
+    return list(zip(range(count), ARMS, strict=False))
+
+
+def over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns smallest, median and largest finite seed of every record; NaN where none is."""
+    values = panels.drawable(values.reshape(len(values), -1))
+    known = np.isfinite(values)
+    low = np.where(known, values, np.inf).min(1, initial=np.inf)
+    high = np.where(known, values, -np.inf).max(1, initial=-np.inf)
+    return panels.drawable(low), median(values), panels.drawable(high)
+
+
+def median(values: np.ndarray) -> np.ndarray:
+    """Returns the median over axis 1, the seeds, of the finite ones; NaN where there is none."""
+    known = np.isfinite(values)
+    if known.all():
+        return np.median(values, axis=1) if values.size else np.zeros(len(values))
+    none = ~known.any(1, keepdims=True)
+    kept = np.where(known, values, np.where(none, 0.0, np.nan))  # an empty slice would warn
+    return np.where(none.squeeze(1), np.nan, np.nanmedian(kept, axis=1))
+
+
+def letter(arm: int) -> str:
+    """Returns what an arm is called in a figure."""
+    return "ABCD"[arm]
+
+
+def line(
+    x: np.ndarray,
+    y: np.ndarray,
+    colour: str,
+    name: str,
+    group: str,
+    width: float = 2.5,
+    dash: str = "solid",
+) -> Drawing:
+    """Returns one arm's line."""
+    return panels.line(x, y, colour, name, group, width=width, dash=dash)
+
+
+def band(
+    x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, group: str
+) -> list[Drawing]:
+    """Returns two lines without ink and the area between; unlike an outline they can grow."""
+    edge = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "line": {"width": 0, "color": colour},
+        "legendgroup": group,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+    fill = {"fill": "tonexty", "fillcolor": panels.rgba(colour, 0.16)}
+    return [edge | {"y": low}, edge | {"y": high} | fill]
+
+
+def letters(curves: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Drawing:
+    """Returns the arms' letters at the ends of their lines: colour alone would not do.
+
+    ``curves`` are (arm, x, y); one trace for all, since every trace costs time to draw.
+    """
+    found = [(arm, *_end(x, y)) for arm, x, y in curves]
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": np.array([x for _, x, _ in found]),
+        "y": np.array([y for *_, y in found]),
+        "text": [f"<b>{letter(arm)}</b>" for arm, *_ in found],
+        "textposition": "middle right",
+        "textfont": {"color": [ARMS[arm] for arm, *_ in found], "size": 14},
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
+
+
+def _end(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    known = np.flatnonzero(np.isfinite(y))
+    return (float(x[known[-1]]), float(y[known[-1]])) if len(known) else (np.nan, np.nan)
+
+
+def marks(at: int | None) -> list[Drawing]:
+    """Returns the line across a panel at the step that is looked at, none for the newest."""
+    if at is None:
+        return []
+    place = {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "domain"}
+    return [place | {"line": {"color": INK, "width": 1, "dash": "dot"}}]
+
+
+def short(title: str, panels_: int) -> str:
+    """Returns a title that fits above one of so many panels in a row."""
+    most = 84 // max(panels_, 1)
+    return title if len(title) <= most else title[: most - 1].rstrip(" ,") + "…"
+
+
+def log_ticks(*values: np.ndarray) -> Drawing:
+    """Returns ticks of a logarithmic axis: 1, 2, 5 over few decades, powers of ten over many."""
+    seen = np.concatenate([np.ravel(v) for v in values] or [np.array([])])
+    seen = seen[np.isfinite(seen) & (seen > 0)]
+    decades = float(np.log10(seen.max() / seen.min())) if len(seen) else 0.0
+    return {"dtick": "D2"} if decades < 2 else {"dtick": math.ceil(decades / 6)}
+
+
+def positive(values: np.ndarray) -> np.ndarray:
+    """Returns the values with gaps where a logarithmic axis has no place for them."""
+    return np.where(values > 0, values, np.nan)
+
+
+def record_at(history: Sequence[Snapshot], arm: int, at: int | None) -> ArmSnapshot | None:
+    """Returns an arm's last record with statistics up to a step; None where there is none."""
+    for snapshot in reversed(history):
+        record = snapshot.arms[arm]
+        if record.mean is not None and (at is None or record.step <= at):
+            return record
+    return None

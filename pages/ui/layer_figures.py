@@ -1,0 +1,226 @@
+"""One function per figure of a training at one step: layers, decisions, distributions.
+
+As `training_figures`: records in, a figure as Plotly's JSON out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pages.ui import panels
+from pages.ui.arm_traces import (
+    Drawing,
+    arms,
+    band,
+    letter,
+    letters,
+    line,
+    log_ticks,
+    marks,
+    over_seeds,
+    positive,
+    record_at,
+    short,
+)
+from pages.ui.panels import ARMS, GRADIENT, INK, MEAN, NEUTRAL, UNITS, VARIANCE, Panel
+from snn_core.train import ArmSnapshot, Boundary, Histograms, Snapshot, series
+
+__all__ = ["boundaries", "gradients", "histogram", "saturation"]
+
+CLASSES = (MEAN, VARIANCE, GRADIENT, UNITS)  # one colour a class
+SYMBOLS = ("circle", "diamond", "square", "triangle-up")
+
+
+def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
+    """Returns the gradient's size and the relative size of the updates, layer by layer.
+
+    A line that falls to the left is a gradient that vanishes on its way back: the lower layers
+    hardly learn. An update of some 1e-3 of the weight is usual; one near 1 overwrites it.
+    """
+    shown = _records(history, at)
+    size = [(i, np.hypot(r.gradient_mean, np.sqrt(r.gradient_variance))) for i, r in shown]
+    ratio = [(i, r.update_ratio) for i, r in shown if np.isfinite(r.update_ratio).any()]
+    growth, ends = [], []
+    for index, colour in arms(history):
+        x, variance = series(history, index, "gradient_variance")
+        whole = np.hypot(series(history, index, "gradient_mean")[1], np.sqrt(variance))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            middle = positive(over_seeds(whole[:, :, 1] / whole[:, :, -1])[1])
+        growth.append(line(x, middle, colour, letter(index), "median"))
+        ends.append((index, x, middle))
+    return panels.drawing(
+        [
+            Panel(
+                "Gradient of each layer's output (rms)",
+                _by_layer(size, 0),
+                log=True,
+                y_axis=log_ticks(*(values for _, values in size)),
+            ),
+            Panel(
+                "Update / weight, norms",
+                _by_layer(ratio, 1),
+                log=True,
+                y_axis=log_ticks(*(values for _, values in ratio)),
+            ),
+            Panel(
+                "Gradient at layer 1 / at the last",
+                [*growth, letters(ends)],
+                "step",
+                log=True,
+                shapes=marks(at),
+                y_axis=log_ticks(*(y for *_, y in ends)),
+            ),
+        ],
+        _layer_keys(),
+    )
+
+
+def saturation(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
+    """Returns the share of saturated activations and of dead units, layer by layer.
+
+    A dead unit passes on neither signal nor gradient, whatever the input.
+    """
+    shown, axis = _records(history, at), {"range": [-0.03, 1.05]}
+    saturated = _by_layer([(i, r.saturated) for i, r in shown], 1, log=False)
+    dead = _by_layer([(i, r.dead) for i, r in shown], 1, log=False)
+    return panels.drawing(
+        [
+            Panel("Saturated activations, share", saturated, y_axis=axis),
+            Panel("Dead units, share", dead, y_axis=axis),
+        ],
+        _layer_keys(),
+    )
+
+
+def _records(history: Sequence[Snapshot], at: int | None) -> list[tuple[int, ArmSnapshot]]:
+    """Every arm's last record with statistics up to a step, for those that have one."""
+    found = [(index, record_at(history, index, at)) for index, _ in arms(history)]
+    return [(index, record) for index, record in found if record is not None]
+
+
+def _by_layer(
+    quantities: Sequence[tuple[int, np.ndarray]], first: int, log: bool = True
+) -> list[Drawing]:
+    """Arms' ``(seeds, layers)`` over the layers; the first one has that number."""
+    traces, ends = [], []
+    for arm, values in quantities:
+        x = np.arange(first, first + values.shape[1])
+        low, middle, high = (positive(v) if log else v for v in over_seeds(values.T))
+        traces += [
+            *band(x, low, high, ARMS[arm], "seeds"),
+            line(x, middle, ARMS[arm], letter(arm), "median"),
+        ]
+        ends.append((arm, x, middle))
+    return [*traces, letters(ends)] if ends else []
+
+
+def _layer_keys() -> list[Drawing]:
+    return [
+        panels.key("median of the seeds", "median", width=2.5),
+        panels.key("all seeds", "seeds", panels.rgba(NEUTRAL, 0.35), width=8),
+    ]
+
+
+def boundaries(found: Sequence[Boundary | None], titles: Sequence[str]) -> Drawing:
+    """Returns what every arm decides over the plane, and rows of the training part.
+
+    The stronger a class's colour, the surer the network is of it, on average over the seeds.
+    """
+    shown = []
+    for boundary, title in zip(found, titles, strict=True):
+        traces = [] if boundary is None else _decision(boundary)
+        y = "second feature" if not shown else ""
+        shown.append(
+            Panel(
+                short(title, len(titles)),
+                traces,
+                "first feature",
+                y,
+                x_axis={"showgrid": False},
+                y_axis={"showgrid": False},
+            )
+        )
+    drawn = panels.drawing(shown, hover="closest")
+    drawn["layout"]["height"] = 380
+    return drawn
+
+
+def _decision(boundary: Boundary) -> list[Drawing]:
+    count = boundary.probability.shape[2]
+    traces: list[Drawing] = []
+    for index in range(count):
+        colour = CLASSES[index]
+        sure = (boundary.probability[:, :, index] - 1 / count) * count / (count - 1)
+        traces.append(
+            {
+                "type": "heatmap",
+                "x": boundary.x,
+                "y": boundary.y,
+                "z": np.clip(sure, 0, 1).round(3),
+                "zmin": 0,
+                "zmax": 1,
+                "showscale": False,
+                "colorscale": [[0, panels.rgba(colour, 0)], [1, panels.rgba(colour, 0.55)]],
+                "hoverinfo": "skip",
+                "zsmooth": "fast",
+            }
+        )
+    for index in range(count):
+        rows = boundary.points[boundary.labels == index]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": rows[:, 0].round(3),
+                "y": rows[:, 1].round(3),
+                "showlegend": False,
+                "marker": {
+                    "color": CLASSES[index],
+                    "size": 4.5,
+                    "symbol": SYMBOLS[index],
+                    "line": {"color": INK, "width": 0.4},
+                },
+                "hovertemplate": f"class {index}<extra></extra>",
+            }
+        )
+    return traces
+
+
+def histogram(found: Sequence[Histograms | None], layer: int) -> Drawing:
+    """Returns the distribution of one layer's weights and of its activations, for every arm.
+
+    A spike in the activations is a value at which units pile up: saturation, or dead units.
+    """
+    sides: list[list[Drawing]] = [[], []]
+    for index, (each, colour) in enumerate(zip(found, ARMS, strict=False)):
+        if each is None:
+            continue
+        for side, part in zip(sides, (each.weights, each.activations), strict=True):
+            side.append(_steps(part.edges, part.density, colour, letter(index)))
+    return panels.drawing(
+        [
+            Panel(f"Weights of layer {layer}", sides[0], "weight", "density", log=True),
+            Panel(f"Activations of layer {layer}", sides[1], "activation", log=True),
+        ],
+        [
+            panels.key(f"arm {letter(index)}", letter(index), colour, width=2)
+            for index, (each, colour) in enumerate(zip(found, ARMS, strict=False))
+            if each is not None
+        ],
+        hover="closest",
+    )
+
+
+def _steps(edges: np.ndarray, density: np.ndarray, colour: str, name: str) -> Drawing:
+    line = panels.line(
+        edges,
+        positive(np.append(density, density[-1:])),
+        colour,
+        name,
+        name,
+        width=1.8,
+        shape="hv",
+    )
+    return line | {"hovertemplate": f"{name}: %{{x:.3g}}, density %{{y:.3g}}<extra></extra>"}

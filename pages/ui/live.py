@@ -1,0 +1,160 @@
+"""The session's training: started, found again, kept alive while somebody looks."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from snn_core.cost import CORES
+from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
+from snn_core.train import live, train
+from snn_core.train.live import Training
+
+__all__ = [
+    "MOST",
+    "adopt",
+    "beat",
+    "begin",
+    "current",
+    "elsewhere",
+    "end",
+    "hurried",
+    "is_busy",
+    "revive",
+    "warm_up",
+]
+
+MOST = 24  # trainings that one server holds at once; each has a thread and some 50 MiB at most
+ROUTINE = 3.0  # seconds between signs of life where nothing moves; a lease lasts 10
+HURRIED = 0.15  # between looks at a training that runs
+SESSION = "training"
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> weakref.WeakValueDictionary[str, Training]:
+    """All trainings of this server that somebody still holds, by their job's unguessable id."""
+    return weakref.WeakValueDictionary()
+
+
+@st.cache_resource(show_spinner=False)
+def _slots() -> threading.Semaphore:
+    """As many trainings run at once as there are cores; the next ones are queued."""
+    return threading.Semaphore(CORES)
+
+
+def _leave(held: list[Training]) -> None:
+    for training in held:
+        training.job.orphan()
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=_leave)
+def _held() -> list[Training]:
+    """What this connection watches. When it closes, its training pauses at once; when it comes
+    back in time, the next look lets it go on."""
+    return []
+
+
+def current() -> Training | None:
+    """Returns the session's training, or None."""
+    return st.session_state.get(SESSION)
+
+
+def begin(experiments: Sequence[Experiment]) -> Training:
+    """Starts a training, paused, in place of the session's own, which ends.
+
+    Raises:
+        ValueError: The server holds as many as it can.
+    """
+    end()
+    known = list(_shelf().values())
+    over = [training for training in known if not training.job.alive]
+    for training in over[:-MOST]:  # sessions that are gone but not forgotten yet
+        live.forget(training)
+    busy = len(known) - len(over)
+    if busy >= MOST:
+        raise ValueError(
+            f"This server already holds {busy} trainings, its limit is {MOST}. One that nobody "
+            "watches ends within a minute; try again then."
+        )
+    return _keep(live.begin(experiments, _slots()))
+
+
+def adopt(job: str) -> Training | None:
+    """Returns the running training of that id, which the session then shares, or None."""
+    found = _shelf().get(job)
+    if found is None or not found.job.alive:
+        return None
+    return _keep(found)
+
+
+def _keep(training: Training) -> Training:
+    st.session_state[SESSION] = training
+    _shelf()[training.job.id] = training
+    beat()
+    return training
+
+
+def end() -> None:
+    """Ends the session's training and lets go of it."""
+    training = st.session_state.pop(SESSION, None)
+    if training is not None:
+        training.job.stop()
+        _held().clear()
+
+
+def beat() -> None:
+    """A sign of life: somebody looks at the session's training."""
+    training = current()
+    if training is None:
+        return
+    training.job.touch()
+    held = _held()
+    if training not in held:
+        held[:] = [training]
+
+
+def revive(training: Training) -> None:
+    """Lets a training that is over go on from its last checkpoint."""
+    live.revive(training)
+    _keep(training)
+
+
+def is_busy(training: Training) -> bool:
+    """Returns whether it runs or waits for a place."""
+    return training.job.state in ("running", "queued")
+
+
+def hurried(training: Training | None) -> float:
+    """Returns the seconds between two looks."""
+    return HURRIED if training is not None and is_busy(training) else ROUTINE
+
+
+def elsewhere(page: StreamlitPage) -> None:
+    """On another page: keeps the session's training alive, and says how far it is."""
+    training = current()
+    if training is None or not training.job.alive:
+        return
+
+    def look() -> None:
+        beat()
+        records = live.history(training)
+        if is_busy(training) and records:
+            st.page_link(page, label=f"Training goes on: step {records[-1].step:,}")
+
+    st.fragment(look, run_every=ROUTINE, key="elsewhere")()
+
+
+def warm_up() -> None:
+    """Trains a tiny network, since the first update of a process imports much of torch."""
+    arm = Experiment(
+        NetworkSpec(depth=1, width=2, normalization="batch"),
+        "moons",
+        seeds=1,
+        training=TrainingSpec(steps=1),
+    )
+    for _ in train(arm):
+        pass

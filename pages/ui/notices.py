@@ -1,0 +1,55 @@
+"""What every page may have to say: what a link asked in vain, what went wrong, a link."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from pages.ui import state
+
+__all__ = ["link_problems", "plain", "sentence", "share"]
+
+
+def link_problems() -> None:
+    """Says what the link asked for in vain, until it is dismissed."""
+    found = state.problems()
+    if found:
+        st.warning(
+            "This link could not be followed in full; what is left out has its default.\n\n"
+            + "\n".join(f"- {plain(sentence.split(' Known:')[0])}" for sentence in found[:5])
+            + (f"\n- and {len(found) - 5} more." if len(found) > 5 else "")
+        )
+        st.button("Dismiss", on_click=state.dismiss, key="dismiss")
+
+
+def plain(text: str) -> str:
+    """A link's text as text: no Markdown, no HTML."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, for a person: a refusal says it itself, an accident goes to the log."""
+    if isinstance(error, ValueError):
+        return plain(str(error))
+    logging.getLogger(__name__).error("the core failed", exc_info=error)
+    return "This setting failed on the server; the reason is in its log. Try a smaller network."
+
+
+def share(query: Mapping[str, str]) -> None:
+    """Draws the button that shows the link of the page with that query."""
+    whole = urlencode({"page": state.desk().page} | dict(query))
+    with st.popover("Share"):
+        st.caption("Copy this link: it opens the same setting with the same numbers.")
+        st.code(f"{_address()}?{whole}", language=None, wrap_lines=True)
+
+
+def _address() -> str:
+    """The app's root, as the browser sees it."""
+    url = st.context.url or ""
+    if not url:
+        return "/"
+    root = url.split("?")[0].rstrip("/")
+    return root.removesuffix(f"/{state.desk().page}") + "/"

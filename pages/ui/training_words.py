@@ -1,0 +1,186 @@
+"""What the page Train says: the arms' names, text alternatives, captions and symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from pages.ui import words
+from snn_core.spec import (
+    LETTERS,
+    Experiment,
+    NetworkSpec,
+    TrainingSpec,
+    arm_settings,
+    input_shape,
+)
+from snn_core.train import Snapshot
+
+__all__ = [
+    "BOUNDARY",
+    "CURVES",
+    "DRIFT",
+    "GRADIENTS",
+    "HISTOGRAMS",
+    "INTRODUCTION",
+    "MOMENTS",
+    "ORBITS",
+    "SATURATION",
+    "SYMBOLS",
+    "cautions",
+    "curves_alt",
+    "layers_alt",
+    "names",
+    "pace",
+]
+
+INTRODUCTION = (
+    "omega = 0 and tau = 1 hold when the weights are drawn. Do they hold while the network "
+    "learns, and what happens when they don't? Set up two to four networks, the arms, press "
+    "**Play**, and watch them learn the same task side by side."
+)
+CURVES = (
+    "Of the weights after each update, without dropout, mixup and label smoothing; over the same "
+    "rows every time, up to 512 of the training part and 512 of the validation part."
+)
+MOMENTS = (
+    "Each column is one step, each row one layer; row 0 is the input. Colours are the median over "
+    "seeds of the variance and the mean of the activations, pooled over a batch and all units of "
+    "the layer. Pale: variance 1, mean 0, where a self-normalizing network would keep them."
+)
+ORBITS = (
+    "Every layer's way through the plane of mean and variance: from the small dot, where it stood "
+    "before the first update, to its number. The box is the domain of Theorem 1, which is about "
+    "single units over the data; the orbits pool all units of a layer, so the box is a reference."
+)
+DRIFT = (
+    "**omega** is the sum of a unit's incoming weights, **tau** the sum of their squares. Theorem "
+    "1 of Klambauer et al. (2017) assumes |omega| ≤ 0.1 and 0.95 ≤ tau ≤ 1.1, the grey strips, "
+    "for every unit of a SELU network. The line is the mean over all units of the hidden layers, "
+    "the band ± one standard deviation of the units, both the median over seeds."
+)
+GRADIENTS = (
+    "The gradient of the batch's mean loss with respect to each layer's output; root mean square "
+    "over batch and units. An update of about a thousandth of the weight is usual; one of the "
+    "weight's own size overwrites what was learned."
+)
+SATURATION = (
+    "An activation counts as saturated where its slope is below 5 % of the largest, a unit as "
+    "dead where it is so for each of 32 rows of the batch."
+)
+BOUNDARY = (
+    "What the networks decide over the plane of the two features, standardised: a class's colour "
+    "is the stronger, the surer they are of it, on average over the seeds. Dots are rows of the "
+    "training part."
+)
+HISTOGRAMS = (
+    "All seeds together. Activations are the layer's output over up to 512 rows of the validation "
+    "part; the outermost bins hold what lies beyond."
+)
+SYMBOLS = """
+| symbol | meaning |
+|---|---|
+| arm | one network with its way of training; all arms learn the same task, step for step |
+| step | one update of the weights, from one batch |
+| seed | one draw of all weights and of the order of the data; an arm trains all its seeds |
+| loss | mean cross entropy in nats; guessing among n classes has ln n. For a regression the mean squared error; guessing the mean has 1 |
+| accuracy | share of rows whose class is right. For a regression R² |
+| omega, tau | sum of a unit's incoming weights, Σ w; sum of their squares, Σ w² |
+| projection | a constraint imposed on the weights after every update |
+| parametrization | a constraint built into the network, and differentiated |
+| A, B, C, D | the arms, at the end of their lines |
+"""  # noqa: E501
+_TINY = 3  # inputs; centring takes one of their directions away
+_BY_UNIT = ("centralize_unit", "standardize_unit")
+
+
+def names(arms: Sequence[Experiment]) -> list[str]:
+    """Returns a short name for each arm: its letter, its activation, and what sets it apart."""
+    every = arm_settings(arms)
+    declared = {f.name: f for kind in (NetworkSpec, TrainingSpec) for f in fields(kind)}
+    found = []
+    for letter, arm in zip(LETTERS, arms, strict=False):
+        parts = [words.option("activation", arm.network.activation)]
+        for key, field in declared.items():
+            value = getattr(arm.network, key, getattr(arm.training, key, None))
+            if key == "activation" or not field.metadata or f"{letter}.{key}" not in every:
+                continue
+            parts.append(words.setting(key, value).partition(" (")[0])
+        found.append(f"{letter.upper()} · " + ", ".join(parts))
+    return found
+
+
+def cautions(arms: Sequence[Experiment]) -> list[str]:
+    """Returns a sentence for every arm that is hampered before it starts."""
+    found = []
+    for letter, arm in zip(LETTERS, arms, strict=False):
+        inputs = input_shape(arm)[0] if arm.network.kind == "mlp" else _TINY + 1
+        if arm.network.constraint in _BY_UNIT and inputs <= _TINY:
+            found.append(
+                f"Arm {letter.upper()} centres every unit's weights, and the first layer's units "
+                f"have {inputs} inputs: weights that add up to 0 see only their differences. "
+                "It can't learn all of this task; centralize the layer instead."
+            )
+    return found
+
+
+def pace(history: Sequence[Snapshot], steps: int, state: str) -> tuple[float, str]:
+    """Returns the share that is done, and the sentence for the progress bar."""
+    if not history:
+        return 0.0, "Drawing the weights"
+    last = history[-1]
+    done = min(last.step / steps, 1.0)
+    text = f"Step {last.step:,} of {steps:,}"
+    recent = history[-min(len(history), 20) :]
+    spent = last.seconds - recent[0].seconds
+    if spent > 0 and last.step > recent[0].step:
+        speed = (last.step - recent[0].step) / spent
+        text += f" · {speed:.3g} steps/s"
+        left = (steps - last.step) / speed
+        if state == "running" and left > 0:
+            text += f" · {duration(left)} left"
+    said = {
+        "paused": "paused", "queued": "waiting for a free place on the server",
+        "done": "ended", "stopped": "stopped", "failed": "failed",
+    }  # fmt: skip
+    return done, text + (f" · {said[state]}" if state in said else "")
+
+
+def duration(seconds: float) -> str:
+    """Returns the time with its unit.
+
+    >>> duration(8.2), duration(200)
+    ('8 s', '3 min')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def curves_alt(history: Sequence[Snapshot], named: Sequence[str], regression: bool) -> str:
+    """Returns the text alternative of the curves, with every arm's last numbers."""
+    if not history:
+        return "Loss and accuracy: nothing recorded yet."
+    score = "R²" if regression else "accuracy"
+    parts = [f"Loss and {score} up to step {history[-1].step}"]
+    for arm, name in zip(history[-1].arms, named, strict=False):
+        loss, value = np.median(arm.validation_loss), np.median(arm.validation_accuracy)
+        parts.append(f"{name}: validation loss {loss:.4g}, {score} {value:.4g}")
+    return ". ".join(parts) + "."
+
+
+def layers_alt(history: Sequence[Snapshot], named: Sequence[str], name: str) -> str:
+    """Returns the text alternative of a figure over layers: every arm's last layer."""
+    parts = [f"{name.replace('_', ' ').capitalize()} of every layer over the steps"]
+    for index, title in enumerate(named):
+        values = [
+            getattr(s.arms[index], name)
+            for s in (*history[:1], *history[-12:])
+            if getattr(s.arms[index], name) is not None
+        ]
+        if values:
+            first, last = (np.median(v[:, -1]) for v in (values[0], values[-1]))
+            parts.append(f"{title}: last layer {first:.4g} at first, {last:.4g} now")
+    return ". ".join(parts) + "."

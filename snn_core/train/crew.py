@@ -1,0 +1,86 @@
+"""Work side by side: threads that stay for the next piece, since starting one costs a layer."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import torch
+
+from snn_core.cost import CORES
+
+__all__ = ["Crew", "side_by_side"]
+
+T = TypeVar("T")
+Piece = TypeVar("Piece")
+IDLE = 1.0  # seconds without work after which a thread ends
+
+
+@dataclass
+class Crew:
+    """Threads that compute on one core each; whoever has no work for a second ends by itself."""
+
+    tasks: SimpleQueue[Callable[[], None]] = field(default_factory=SimpleQueue)
+    threads: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def side_by_side(crew: Crew, pieces: Sequence[Piece], work: Callable[[Piece], T]) -> list[T]:
+    """Returns the work on every piece: a lone one's on all cores, several on one core each.
+
+    The caller is one of the workers. All work is over when it returns or raises what one raised.
+    """
+    helpers = min(CORES, len(pieces)) - 1
+    if not helpers:
+        return [work(piece) for piece in pieces]
+    found: list[Future[T]] = [Future() for _ in pieces]
+    waiting = deque(zip(pieces, found, strict=True))
+
+    def labour() -> None:
+        while waiting:
+            try:
+                piece, future = waiting.popleft()
+            except IndexError:  # another one was faster
+                return
+            try:
+                future.set_result(work(piece))
+            except BaseException as error:
+                future.set_exception(error)
+
+    _call(crew, labour, helpers)
+    torch.set_num_threads(1)
+    try:
+        labour()
+        wait(found)
+    finally:
+        torch.set_num_threads(CORES)
+    return [future.result() for future in found]
+
+
+def _call(crew: Crew, task: Callable[[], None], helpers: int) -> None:
+    with crew.lock:  # a thread that ends looks once more for work, in the lock
+        for _ in range(helpers):
+            crew.tasks.put(task)
+        new, crew.threads = helpers - crew.threads, max(helpers, crew.threads)
+    for _ in range(new):
+        ready = threading.Event()
+        threading.Thread(target=_serve, args=(crew, ready), daemon=True).start()
+        ready.wait()  # its setting is also the default of new threads, until the caller's own
+
+
+def _serve(crew: Crew, ready: threading.Event) -> None:
+    torch.set_num_threads(1)
+    ready.set()
+    while True:
+        try:
+            crew.tasks.get(timeout=IDLE)()
+        except Empty:
+            with crew.lock:
+                if crew.tasks.empty():
+                    crew.threads -= 1
+                    return

@@ -1,0 +1,212 @@
+"""A training in the background, and what a person does to it while it runs.
+
+`Job` drives the iterator of `train`; here are the moves that concern the networks: single
+updates, another learning rate, going back to an earlier step and on from there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from snn_core.jobs import Job
+from snn_core.spec import Experiment
+from snn_core.train.pictures import checkpoint_at
+from snn_core.train.result import Snapshot
+from snn_core.train.run import Run, ShouldStop, can_go_on, rewind, start, train
+
+__all__ = [
+    "Training",
+    "begin",
+    "fits",
+    "forget",
+    "go_back",
+    "history",
+    "only_rates_differ",
+    "revive",
+    "set_rates",
+    "step",
+]
+
+CHECKPOINTS = 2**25  # bytes that one training keeps of its past networks
+RECORDS = 2**24  # bytes of its snapshots, roughly
+FEWEST, MOST = 64, 2048  # snapshots
+SETTLED = 1.0  # seconds
+
+
+@dataclass(eq=False)
+class Training:
+    """Arms under a job; ``notes`` say what a person changed on the way, for the record.
+
+    ``run`` is None until the job has begun, ``halt`` the step that single updates go up to. A note
+    has the step and what was done: a link alone does not reproduce a training that was steered.
+    """
+
+    experiments: tuple[Experiment, ...]
+    job: Job[Snapshot] = field(init=False)
+    run: Run | None = None
+    halt: int = 0
+    notes: list[dict[str, object]] = field(default_factory=list)
+
+
+def begin(
+    experiments: Sequence[Experiment],
+    slots: threading.Semaphore | None = None,
+    pause_after: float = 10.0,
+    end_after: float = 60.0,
+) -> Training:
+    """Returns a training that stands before its first record, with a thread of its own.
+
+    The arguments after the experiments are as in `Job`. Memory is bounded: 32 MiB of checkpoints,
+    some 16 MiB of records.
+    """
+    training = Training(tuple(experiments))
+
+    def make(should_stop: ShouldStop) -> Iterator[Snapshot]:
+        training.notes.clear()
+        training.run = start(training.experiments, memory=CHECKPOINTS)
+        return train(training.run, should_stop)
+
+    training.job = Job(
+        make,
+        keep=_records(experiments),
+        slots=slots,
+        pause_after=pause_after,
+        end_after=end_after,
+    )
+    return training
+
+
+def _records(experiments: Sequence[Experiment]) -> int:
+    """How many snapshots are kept: 12 statistics of every layer and seed, and 2 kB beside."""
+    each = sum(2048 + 96 * arm.seeds * (arm.network.depth + 1) for arm in experiments)
+    return min(max(RECORDS // each, FEWEST), MOST)
+
+
+def history(training: Training) -> tuple[Snapshot, ...]:
+    """Returns the records that are kept, the first and the newest always among them."""
+    return training.job.since().items
+
+
+def step(training: Training, updates: int) -> None:
+    """Makes so many updates, then pauses, with a record and statistics where it stops.
+
+    Nothing happens while it runs, or before the first record. Waits a little for a record that is
+    still being made.
+    """
+    if training.job.state != "paused":
+        return
+    training.job.settle(SETTLED)
+    shown = history(training)
+    if not shown or training.run is None:
+        return
+    now, arms = shown[-1].step, training.experiments
+    training.halt = min(now + updates, max(arm.training.steps for arm in arms))
+    training.run.halt = training.halt  # after going back the next run is not there yet
+    training.job.step(max(_records_between(arms, now, training.halt), 1))
+
+
+def _records_between(arms: Sequence[Experiment], now: int, halt: int) -> int:
+    """How many records there are after a step up to a halt; the arms share their intervals."""
+    training = arms[0].training
+    marks = {halt, *(arm.training.steps for arm in arms)}
+    for every in (training.record_every, training.statistics_every):
+        marks |= set(range((now // every + 1) * every, halt + 1, every))
+    return len([mark for mark in marks if now < mark <= halt])
+
+
+def only_rates_differ(old: Sequence[Experiment], new: Sequence[Experiment]) -> bool:
+    """Returns whether the arms are the same but for their learning rates."""
+    return len(old) == len(new) and all(
+        replace(a, training=replace(a.training, learning_rate=b.training.learning_rate)) == b
+        for a, b in zip(old, new, strict=True)
+    )
+
+
+def set_rates(training: Training, experiments: Sequence[Experiment]) -> None:
+    """Gives a training other learning rates, from the next update on; its weights stay.
+
+    Before the first record it only starts with them.
+    """
+    run = training.run
+    if run is not None:
+        for arm, new in zip(run.arms, experiments, strict=True):
+            arm.learning_rate = new.training.learning_rate
+        rates = [new.training.learning_rate for new in experiments]
+        training.notes.append({"step": run.step, "learning_rates": rates})
+    training.experiments = tuple(experiments)
+
+
+def fits(training: Training, experiments: Sequence[Experiment]) -> bool:
+    """Returns whether the training can go on as these experiments, with the weights it has."""
+    old = training.experiments
+    return len(old) == len(experiments) and all(
+        can_go_on(a, b) for a, b in zip(old, experiments, strict=True)
+    )
+
+
+def go_back(
+    training: Training, to: int, experiments: Sequence[Experiment] | None = None
+) -> int | None:
+    """Returns the step gone back to: the last checkpoint up to ``to``. Paused afterwards.
+
+    What came after is forgotten. With ``experiments`` it goes on as them. None, and nothing
+    happens, where the job is over; `revive` it first.
+
+    Raises:
+        ValueError: No checkpoint up to that step; experiments that need other networks.
+    """
+    run = training.run
+    if run is None:
+        raise ValueError(f"There is no step {to} to go back to; nothing has been trained yet.")
+    new = training.experiments if experiments is None else tuple(experiments)
+    if not fits(training, new):
+        raise ValueError("A training can't go on with other networks, data or seeds.")
+    checkpoint = checkpoint_at(run, to)
+    news = training.job.since()
+    kept = [i for i, s in zip(news.indices, news.items, strict=True) if s.step <= checkpoint.step]
+
+    def resume(last: Snapshot, should_stop: ShouldStop) -> Iterator[Snapshot]:
+        return _from(training, run, checkpoint.step, should_stop)
+
+    before, training.experiments = training.experiments, new
+    if training.job.rewind(kept[-1] if kept else 0, resume) is None:
+        training.experiments = before
+        return None
+    training.notes = [note for note in training.notes if _step(note) <= checkpoint.step]
+    if experiments is not None or to != run.step:
+        training.notes.append({"step": checkpoint.step, "went_back_from": run.step})
+    return checkpoint.step
+
+
+def _from(training: Training, run: Run, step: int, should_stop: ShouldStop) -> Iterator[Snapshot]:
+    """The iterator of a run that stands at an earlier step of the given one."""
+    training.run = rewind(run, step, training.experiments)
+    training.run.halt = training.halt
+    return train(training.run, should_stop)
+
+
+def _step(note: dict[str, object]) -> int:
+    step = note["step"]
+    assert isinstance(step, int)
+    return step
+
+
+def revive(training: Training) -> None:
+    """Gives a training whose job is over a new one that goes on from the last checkpoint."""
+    run = training.run
+    if training.job.alive or run is None or not run.checkpoints:
+        return
+    last = run.checkpoints[-1].step
+
+    def resume(item: Snapshot, should_stop: ShouldStop) -> Iterator[Snapshot]:
+        return _from(training, run, last, should_stop)
+
+    training.job = training.job.successor(resume)
+
+
+def forget(training: Training) -> None:
+    """Lets go of all but the last networks of a training that nobody looks at any more."""
+    if training.run is not None:
+        training.run.checkpoints = training.run.checkpoints[-1:]

@@ -1,0 +1,235 @@
+"""What happens to an arm, as a person would say it: it learns, is stuck, overfits, diverged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from snn_core.spec import Experiment
+from snn_core.train.history import last_record, series
+from snn_core.train.progress import (
+    BETTER,
+    Guess,
+    Progress,
+    falls_on,
+    guess_of,
+    has_settled,
+    overfit,
+    progress_of,
+    recently,
+    stay,
+)
+from snn_core.train.reasons import why_diverged, why_stuck
+from snn_core.train.result import ArmSnapshot, Snapshot
+from snn_core.train.stability import layer_view, moments_of
+from snn_core.train.summary import deviation
+from snn_core.wording import amount, brief, count, percent
+
+__all__ = ["KINDS", "Verdict", "verdict"]
+
+KINDS = ("waiting", "learns", "learned", "stuck", "overfits", "diverged")
+
+EARLY = 20  # steps, and 3 records: before, a fall of the loss may be the first draw's
+ENOUGH = 100  # steps; deep networks often stay at guessing for some dozen before they learn
+WILD = 1.5  # times the loss of guessing: worse than knowing nothing
+SAME = 0.01  # of accuracy, or R^2: a row or two of a small validation part
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An arm in words.
+
+    Attributes:
+        kind: One of KINDS. "learned": it has ended or its validation loss does not fall any more.
+        moments: One of MOMENTS: what mean and variance of the layers, and the gradient on its
+            way back, do.
+        sentence: What happens, with numbers, the likely reason and what to try.
+        short: A few words for a table.
+    """
+
+    kind: str
+    moments: str
+    sentence: str
+    short: str
+
+
+def verdict(history: Sequence[Snapshot], arm: int, experiment: Experiment) -> Verdict:
+    """Returns what happens to one arm; ``history`` may be thinned.
+
+    Loss and accuracy are of the records: of up to 512 rows, and at the end of the whole
+    validation part. The numbers of layers are medians over seeds.
+
+    Raises:
+        ValueError: An arm that is not there, data without targets.
+    """
+    guess, last = guess_of(experiment), last_record(history, arm)
+    if last is not None and last.diverged_at is not None:
+        return _diverged(history, arm, experiment, last)
+    progress = progress_of(history, arm, guess)
+    if last is None or progress is None:
+        return Verdict("waiting", "unknown", "There is no record yet.", "waiting")
+    step, seeds = int(progress.steps[-1]), len(progress.now)
+    moments = moments_of(layer_view(history, arm, np.isfinite(progress.now)), experiment)
+    early = step < EARLY or len(progress.steps) < 3
+    if not early and step >= ENOUGH and 2 * progress.stuck.sum() >= seeds:
+        return _stuck(history, arm, experiment, guess, progress)
+    if not early and 2 * progress.learned.sum() >= seeds:
+        return _learning(history, arm, experiment, progress, moments)
+    score = _score(last.validation_accuracy, guess)
+    if early or step < ENOUGH:
+        said = f"Too early to say, after {count(step, 'step')}: {score}. {moments[1]}"
+        return Verdict("waiting", moments[0], said, "too early")
+    return _slow(guess, progress, last, moments)
+
+
+def _score(accuracy: np.ndarray, guess: Guess) -> str:
+    """The validation accuracy or R^2 with the seeds' spread."""
+    mean, seeds = float(accuracy.mean()), len(accuracy)
+    spread = deviation(accuracy)
+    if guess.regression:
+        value, around = f"R² {brief(mean)} on the validation part", brief(spread)
+    else:
+        value, around = f"validation accuracy {percent(mean)}", brief(100.0 * spread)
+    if seeds == 1:
+        return f"{value} (1 seed)"
+    return f"{value} (± {around}, the standard deviation over {seeds} seeds)"
+
+
+def _few(accuracy: np.ndarray, guess: Guess) -> str:
+    mean = float(accuracy.mean())
+    return f"R² {brief(mean)}" if guess.regression else percent(mean)
+
+
+def _diverged(
+    history: Sequence[Snapshot], arm: int, experiment: Experiment, last: ArmSnapshot
+) -> Verdict:
+    assert last.diverged_at is not None
+    step, layer = last.diverged_at
+    seeds = len(last.train_loss)
+    every = np.ones(seeds, dtype=bool)
+    hit = int((~np.isfinite(last.train_loss) | ~np.isfinite(last.validation_loss)).sum())
+    head = layer > experiment.network.depth
+    where = "the output head" if head else f"layer {layer}"
+    what = "weights" if "the weights of" in last.ended else "outputs"
+    some = f" in {hit} of {count(seeds, 'seed')}" if 0 < hit < seeds else ""
+    start = moments_of(layer_view(history[:1], arm, every), experiment)
+    why = why_diverged(history, arm, experiment, start)
+    said = f"Diverged at step {step}{some}: the {what} of {where} are no longer finite. {why}"
+    return Verdict("diverged", "explodes", said, f"diverged at step {step}")
+
+
+def _stuck(
+    history: Sequence[Snapshot],
+    arm: int,
+    experiment: Experiment,
+    guess: Guess,
+    progress: Progress,
+) -> Verdict:
+    stuck, seeds = progress.stuck, len(progress.now)
+    view = layer_view(history, arm, stuck)
+    moments = moments_of(view, experiment)
+    level = float(progress.now[stuck].mean())
+    frozen, lost = bool(progress.frozen[stuck].all()), 2 * progress.lost.sum() > stuck.sum()
+    wild = bool(lost) or level > WILD * guess.loss
+    rate = history[-1].arms[arm].learning_rate
+    why = why_stuck(view, moments, experiment, rate, frozen, wild)
+    some = "" if stuck.all() else f" in {stuck.sum()} of {seeds} seeds"
+    rest = _others(progress)
+    said = f"Stuck{some}: {_level(progress, guess, level, frozen)}. {why}{rest}"
+    return Verdict("stuck", moments[0], said, f"stuck{some}")
+
+
+def _level(progress: Progress, guess: Guess, level: float, frozen: bool) -> str:
+    """Where the loss of the stuck seeds stands."""
+    stuck, steps = progress.stuck, progress.steps
+    loss = progress.loss[:, stuck].mean(axis=1)
+    if 2 * progress.lost.sum() > stuck.sum():
+        earlier = progress.loss[:, progress.lost].mean(axis=1)
+        at = int(np.nanargmin(earlier))
+        return (
+            f"the loss is {amount(level, 3)}, and at step {steps[at]} it had been down to "
+            f"{amount(float(earlier[at]), 3)}; compare {guess.words}"
+        )
+    tolerance, since = stay(steps, loss, guess.loss, ENOUGH)
+    if tolerance:
+        return (
+            f"the loss has stayed within {percent(tolerance)} of {guess.words}, for {since} steps"
+        )
+    if frozen:
+        return f"the loss has been {amount(float(loss[0]), 3)} from the start"
+    if level > WILD * guess.loss:
+        times = brief(level / guess.loss)
+        return f"the loss is {amount(level, 3)} and does not fall, {times} times {guess.words}"
+    return f"the loss is {amount(level, 3)} and hardly falls; compare {guess.words}"
+
+
+def _others(progress: Progress) -> str:
+    """What the seeds do that are not stuck."""
+    learned = int(progress.learned.sum())
+    if not learned:
+        return ""
+    loss = brief(float(progress.now[progress.learned].mean()))
+    return f" {learned} {'other learns' if learned == 1 else 'others learn'}: loss {loss}."
+
+
+def _slow(
+    guess: Guess, progress: Progress, last: ArmSnapshot, moments: tuple[str, str]
+) -> Verdict:
+    before, now = float(progress.start.mean()), float(progress.now.mean())
+    rate = brief(last.learning_rate)
+    cure = f"a learning rate above {rate} or more steps"
+    if moments[0] == "explodes":
+        cure = f"a learning rate below {rate}"
+    verb, short = ("Learns slowly", "learns slowly")
+    if now >= guess.loss:
+        verb, short = ("Not better than guessing yet", "not better than guessing yet")
+    said = (
+        f"{verb}: the loss fell from {amount(before, 3)} to {amount(now, 3)} in "
+        f"{count(int(progress.steps[-1]), 'step')} and still falls; compare {guess.words}. "
+        f"Try {cure}. {moments[1]}"
+    )
+    return Verdict("learns", moments[0], said, short)
+
+
+def _learning(
+    history: Sequence[Snapshot],
+    arm: int,
+    experiment: Experiment,
+    progress: Progress,
+    moments: tuple[str, str],
+) -> Verdict:
+    guess, last = guess_of(experiment), history[-1].arms[arm]
+    score, rest = _score(last.validation_accuracy, guess), _left(progress, guess)
+    steps, loss = series(history, arm, "validation_loss")
+    best = overfit(progress, loss, guess)
+    if best is not None:
+        at, low, now = int(steps[best]), float(loss[best].mean()), recently(steps, loss)
+        accuracy = series(history, arm, "validation_accuracy")[1].mean(axis=1)
+        surer = recently(steps, accuracy) >= accuracy[best] - SAME
+        aside = ", which has not fallen: it is only surer of its mistakes" if surer else ""
+        said = (
+            f"Overfits since step {at}: the validation loss has risen from {brief(low)} to "
+            f"{brief(float(now))} while the training loss fell to "
+            f"{brief(float(progress.now.mean()))}; {score}{aside}. Stop there, or try dropout, "
+            f"weight decay or a smaller network. {moments[1]}{rest}"
+        )
+        return Verdict("overfits", moments[0], said, f"overfits since step {at}")
+    mean = loss.mean(axis=1)
+    over = bool(last.ended) or (int(steps[-1]) >= ENOUGH and has_settled(steps, mean))
+    kind, verb = ("learned", "Learned") if over else ("learns", "Learns")
+    good = float(last.validation_accuracy.mean()) >= 1.0 - SAME
+    falls = last.ended and not good and falls_on(steps, mean, guess)
+    more = " The validation loss was still falling: more steps may help." if falls else ""
+    said = f"{verb}: {score} at step {last.step}.{more} {moments[1]}{rest}"
+    return Verdict(kind, moments[0], said, f"{kind}, {_few(last.validation_accuracy, guess)}")
+
+
+def _left(progress: Progress, guess: Guess) -> str:
+    """How many seeds have not learned."""
+    behind = int((progress.now > BETTER * guess.loss).sum())
+    if not behind:
+        return ""
+    verb = "is" if behind == 1 else "are"
+    return f" {behind} of {count(len(progress.now), 'seed')} {verb} hardly better than guessing."

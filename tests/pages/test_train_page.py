@@ -1,0 +1,353 @@
+"""The page Train: arms in the link, buttons, changed settings, and what a training leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import layer_figures, live, state, training_figures, training_words, watch, widgets
+from pages.ui.plotly_view.delta import numbers
+from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
+from snn_core.train import decision_boundary, histograms, start, train
+from snn_core.train.live import Training, history
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "pages" / "train" / "train.py"
+LONG = 60.0
+SMALL = {
+    "arms": "2",
+    "data": "moons",
+    "depth": "2",
+    "width": "8",
+    "seeds": "2",
+    "steps": "30",
+    "b.activation": "relu",
+}
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """Whatever a test started is over when it ends."""
+    yield
+    for training in list(live._shelf().values()):
+        training.job.stop()
+        assert training.job.join(LONG)
+
+
+def opened(query: dict[str, str] = SMALL) -> AppTest:
+    at = AppTest.from_file(str(PAGE), default_timeout=60)
+    for key, value in query.items():
+        at.query_params[key] = value
+    return healthy(at.run())
+
+
+def healthy(at: AppTest) -> AppTest:
+    assert not at.exception, at.exception
+    return at
+
+
+def training(at: AppTest) -> Training:
+    return at.session_state["training"]
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    """Presses a button and waits until the training rests."""
+    healthy(at.button(key=key).click().run())
+    assert training(at).job.wait(LONG) not in ("running", "queued")
+    return healthy(at.run())
+
+
+def steps(at: AppTest) -> int:
+    return history(training(at))[-1].step
+
+
+def link(at: AppTest) -> dict[str, str]:
+    return {key: value for key, value in dict(at.query_params).items() if key != "job"}
+
+
+def chart(at: AppTest, key: str) -> dict[str, Any]:
+    proto = at.get_by_key(key).proto
+    return json.loads(proto.mixed.json if proto.WhichOneof("data") == "mixed" else proto.json)
+
+
+def control(at: AppTest, kind: str, name: str) -> Any:
+    (found,) = (c for c in getattr(at, kind) if (c.key or "").startswith(f"set.{name}"))
+    return found
+
+
+def change(at: AppTest, kind: str, name: str, value: Any) -> AppTest:
+    return healthy(control(at, kind, name).set_value(value).run())
+
+
+def test_an_empty_link_opens_with_three_arms_and_their_first_record() -> None:
+    at = opened({})
+    assert [arm.network.activation for arm in training(at).experiments] == ["selu", "selu", "relu"]
+    assert link(at) == dict(state.TRAIN.opening)
+    assert steps(at) == 0 and "validation loss" in chart(at, "curves")["alt"]
+    assert arms_from_query(link(at)) == training(at).experiments
+
+
+def test_play_trains_to_the_end_and_says_what_came_of_it() -> None:
+    at = press(opened(), "play")
+    assert training(at).job.state == "done" and steps(at) == 30
+    assert "step 30" in chart(at, "curves")["alt"]
+    said = " ".join(each.value for each in at.markdown)
+    assert "A · SELU" in said and "| arm |" in said and "± " in said
+    assert at.button(key="play").disabled
+
+
+def test_single_steps_reset_and_new_weights() -> None:
+    at = press(opened(), "step.1")
+    assert steps(at) == 1
+    assert steps(press(at, "step.10")) == 11
+    first = history(training(at))[0].arms[0].train_loss
+    at = press(at, "back")
+    assert steps(at) == 0
+    assert np.array_equal(history(training(at))[0].arms[0].train_loss, first)
+    at = press(at, "new_weights")
+    assert link(at)["seed"] == "1"
+    assert not np.array_equal(history(training(at))[0].arms[0].train_loss, first)
+
+
+def test_a_setting_changed_before_the_first_step_starts_anew_without_a_question() -> None:
+    at = change(opened(), "number_input", "width.exact", 12)
+    assert training(at).experiments[0].network.width == 12 and not at.info
+
+
+def test_a_rate_changes_while_it_learns_and_the_weights_stay() -> None:
+    at = press(opened(), "step.10")
+    before = training(at)
+    at = change(at, "number_input", "learning_rate", 0.5)
+    assert training(at) is before and steps(at) == 10
+    assert before.run is not None
+    assert [arm.learning_rate for arm in before.run.arms] == [0.5, 0.5]
+    assert before.notes and link(at)["learning_rate"] == "0.5"
+
+
+def test_another_constraint_goes_on_from_here_and_other_networks_start_over() -> None:
+    at = press(opened(), "step.10")
+    here = training(at)
+    at = change(at, "selectbox", "a.constraint", "unit_norm")
+    assert "go on with them from step 10" in at.info[0].value
+    at = press(at, "go_on_with")
+    assert training(at) is here and not at.info
+    assert here.experiments[0].network.constraint == "unit_norm" and steps(at) == 10
+    at = change(at, "number_input", "width.exact", 12)
+    assert "start over" in at.info[0].value and "go_on_with" not in [b.key for b in at.button]
+    at = press(at, "undo")
+    assert training(at) is here and not at.info
+    at = change(at, "number_input", "width.exact", 12)
+    at = press(at, "restart")
+    assert training(at) is not here and steps(at) == 0 and not here.job.alive
+
+
+def test_looking_back_and_going_on_from_there() -> None:
+    at = press(opened(), "play")
+    healthy(at.slider(key="train.slider").set_value(12).run())
+    assert at.button(key="go_on").label == "Go on from step 12"
+    at = press(at, "go_on")
+    assert steps(at) == 10 and training(at).job.state == "paused"
+    assert steps(press(at, "play")) == 30
+
+
+def test_a_stopped_training_keeps_what_it_has_shown_and_can_be_taken_up() -> None:
+    at = press(opened(), "step.10")
+    at = press(at, "stop")
+    assert training(at).job.state == "stopped" and "job" not in dict(at.query_params)
+    assert "step 10" in chart(at, "curves")["alt"] and at.button(key="stop").disabled
+    assert steps(press(at, "play")) == 30
+
+
+def test_a_reload_finds_its_training_and_a_dead_one_is_no_error() -> None:
+    at = press(opened(), "step.10")
+    again = opened(dict(at.query_params))
+    assert training(again) is training(at) and steps(again) == 10
+    lost = opened(SMALL | {"job": "gone"})
+    assert steps(lost) == 0 and not lost.warning and not lost.error
+
+
+def test_arms_are_added_removed_and_set_up_by_themselves() -> None:
+    at = press(opened(), "add_arm")
+    assert link(at)["arms"] == "3" and link(at)["c.activation"] == "relu"
+    at = change(at, "selectbox", "c.activation", "tanh")
+    assert [a.network.activation for a in training(at).experiments] == ["selu", "relu", "tanh"]
+    at = press(at, "add_arm")
+    assert at.button(key="add_arm").disabled
+    healthy(at.segmented_control(key="arm").set_value("b").run())
+    at = press(at, "remove_arm")
+    assert [a.network.activation for a in training(at).experiments] == ["selu", "tanh", "tanh"]
+
+
+def test_another_optimizer_brings_its_usual_rate() -> None:
+    at = change(opened(), "selectbox", "optimizer", "adadelta")
+    assert link(at)["learning_rate"] == "1.0"
+
+
+@pytest.mark.parametrize("tab", watch.TABS)
+def test_every_tab_draws_while_it_rests(tab: str) -> None:
+    at = opened(SMALL | {"view.tab": tab, "view.layer": "2"})
+    at = press(press(at, "step.10"), "step.10")
+    assert not at.error and link(at).get("view.tab", "Mean and variance") == tab
+    healthy(at.slider(key="train.slider").set_value(5).run())
+
+
+def test_the_boundary_needs_a_plane_and_a_regression_has_another_score() -> None:
+    at = press(opened(SMALL | {"data": "diabetes"}), "step.10")
+    assert "Boundary" not in [tab.label for tab in at.tabs]
+    assert "R²" in chart(at, "curves")["alt"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"data": "gaussian"}, "nothing to learn"),
+        ({"width": "4096", "depth": "512", "seeds": "64"}, "Too big"),
+        ({"kind": "cnn"}, "no images for a CNN"),
+        ({"dtype": "float16"}, "float32 or float64"),
+        ({"a.dropout": "alpha", "a.activation": "identity"}, "Alpha dropout"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_sentence(query: dict[str, str], said: str) -> None:
+    at = opened(SMALL | query)
+    shown = [each.value for group in (at.error, at.warning) for each in group]
+    assert len(shown) == 1 and said in shown[0]
+
+
+def test_an_accident_is_one_sentence_without_a_trace() -> None:
+    with patch("snn_core.train.live.start", side_effect=RuntimeError("secret")):
+        at = opened()
+    assert "failed on the server" in at.error[0].value and "secret" not in at.error[0].value
+
+
+def test_a_full_server_says_so() -> None:
+    with patch.object(live, "MOST", 0):
+        at = opened()
+    assert "limit is 0" in at.error[0].value
+
+
+KEYS = st.sampled_from(
+    [
+        *(
+            "arms",
+            "b.activation",
+            "c.depth",
+            "b.data",
+            "job",
+            "view.arm",
+            "view.speed",
+            "view.tab",
+        ),
+        *("view.layer", "view.goal", "learning_rate", "steps", "optimizer", "d", "x.y"),
+    ]
+)
+VALUES = st.one_of(
+    st.sampled_from(["", "nan", "-1", "1e999", "4", "9" * 500, "gelu", "<b>", "../..", "adam"]),
+    st.text(max_size=20).filter(lambda text: "\x00" not in text),
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.dictionaries(KEYS, VALUES, max_size=4))
+def test_no_link_breaks_the_page(query: dict[str, str]) -> None:
+    at = opened(SMALL | query)
+    for training in list(live._shelf().values()):
+        training.job.stop()
+    del at
+
+
+def test_downloads_hold_what_was_recorded() -> None:
+    at = press(opened(), "step.10")
+    found = {name: make() for _, name, _, make in watch.files(training(at), ["A", "B"])}
+    assert set(found) == {
+        "curves.csv", "layers.csv", "training.json", "weights_a.safetensors",
+        "weights_b.safetensors",
+    }  # fmt: skip
+    assert json.loads(found["training.json"]) and found["curves.csv"].count("\n") >= 9
+    assert isinstance(found["weights_b.safetensors"], bytes)
+
+
+def test_every_setting_of_a_training_has_a_control_with_its_help() -> None:
+    seen = set()
+    for query in (
+        {},
+        {"optimizer": "adam", "schedule": "step"},
+        {"schedule": "warmup", "a.constraint": "unit_norm", "residual": "1"},
+        {"a.normalization": "batch", "a.dropout": "standard"},
+        {"kind": "cnn", "data": "digits", "pool": "max", "depth": "4", "channels": "4",
+         "view.tab": "Gradients"},
+    ):  # fmt: skip
+        at = opened(SMALL | query)
+        for group in (at.select_slider, at.number_input, at.selectbox, at.toggle):
+            for each in group:
+                if (each.key or "").startswith("set.") and not each.key.endswith(".exact"):
+                    name = each.key.removeprefix("set.").removeprefix("a.")
+                    seen.add(name)
+                    assert each.help or "." in name, each.key
+    known = set(widgets.declared(NetworkSpec, Experiment, TrainingSpec))
+    assert known - {"device", *widgets._OF_PROPAGATION} <= seen
+
+
+# Figures
+
+
+ARMS = arms_from_query(SMALL | {"arms": "3", "c.activation": "tanh", "c.learning_rate": "1.0"})
+NAMES = training_words.names(ARMS)
+RUN = start(ARMS)
+HISTORY = list(train(RUN))
+FIGURES = {
+    "curves": lambda h, at: training_figures.curves(h, NAMES, at=at),
+    "variance": lambda h, at: training_figures.heat(h, "variance", NAMES, at),
+    "mean": lambda h, at: training_figures.heat(h, "mean", NAMES, at),
+    "orbits": lambda h, at: training_figures.orbits(h, NAMES, at),
+    "drift": lambda h, at: training_figures.drift(h, at),
+    "gradients": lambda h, at: layer_figures.gradients(h, at),
+    "saturation": lambda h, at: layer_figures.saturation(h, at),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(("upto", "at"), [(1, None), (2, None), (4, None), (4, 20), (4, 5)])
+def test_every_figure_is_one_that_plotly_knows(name: str, upto: int, at: int | None) -> None:
+    drawn = numbers(FIGURES[name](HISTORY[:upto], at))
+    assert go.Figure(drawn).data
+    json.dumps(drawn, allow_nan=False)
+
+
+def test_pictures_are_figures_too() -> None:
+    checkpoint = RUN.checkpoints[-1]
+    planes = [decision_boundary(RUN, index, checkpoint, 8) for index in range(3)]
+    laws = [histograms(RUN, index, checkpoint, 1) for index in range(3)]
+    for drawn in (layer_figures.boundaries(planes, NAMES), layer_figures.histogram(laws, 1)):
+        assert go.Figure(numbers(drawn)).data
+
+
+def test_the_curves_are_the_medians_of_the_records() -> None:
+    drawn = training_figures.curves(HISTORY, NAMES)
+    lines = [t for t in drawn["data"] if t.get("hovertemplate", "").startswith("B validation")]
+    loss, accuracy = lines
+    for trace, name in ((loss, "validation_loss"), (accuracy, "validation_accuracy")):
+        expected = [np.median(getattr(s.arms[1], name)) for s in HISTORY]
+        assert np.allclose(trace["y"], expected) and trace["x"].tolist() == [0, 10, 20, 30]
+
+
+def test_names_say_what_sets_an_arm_apart() -> None:
+    assert NAMES == ["A · SELU", "B · ReLU", "C · tanh, learning rate 1"]
+    same = training_words.names(arms_from_query({"arms": "2"}))
+    assert same == ["A · SELU", "B · SELU"]
+
+
+def test_a_hampered_arm_is_warned_of() -> None:
+    arms = arms_from_query({"arms": "2", "data": "moons", "b.constraint": "centralize_unit"})
+    (said,) = training_words.cautions(arms)
+    assert said.startswith("Arm B") and "2 inputs" in said
+    assert not training_words.cautions(arms_from_query({"data": "digits", "arms": "1"}))
