@@ -74,6 +74,7 @@ def measure(page: Page, process: int, seconds: float, speed: str) -> None:
     spent = time.perf_counter() - begun
     after, used = page.evaluate("structuredClone(seen)"), cpu_seconds(process) - used
     print(f"  Play to the first curve that moves: {(first - start) / 1000:.2f} s")
+    print(f"  training: {page.get_by_test_id('stProgress').inner_text()}; 10 steps a point")
     for name in after:
         rate = (after[name]["changes"] - before[name]["changes"]) / spent
         print(f"  {name}: {rate:.1f} updates a second")

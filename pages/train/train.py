@@ -7,7 +7,7 @@ import pathlib
 
 import streamlit as st
 
-from pages.ui import live, notices, state, training_words, watch, widgets
+from pages.ui import live, notices, state, training_tabs, training_words, watch, widgets, words
 from pages.ui.plotly_view import resend
 from snn_core.spec import Experiment, arm_settings
 from snn_core.train.live import Training, fits, history, only_rates_differ, set_rates, step
@@ -85,7 +85,7 @@ def _begin(arms: tuple[Experiment, ...]) -> Training:
 
 def _failed(kind: str, message: str, trace: str) -> None:
     if kind in ("ValueError", "SettingError"):
-        st.error(notices.plain(message))
+        st.error(words.plain(message))
         return
     logging.getLogger(__name__).error("training failed\n%s", trace)
     st.error("The training failed on the server; the reason is in its log. Try smaller networks.")
@@ -213,7 +213,7 @@ def _transport(training: Training) -> None:
             "Speed",
             list(SPEEDS),
             key="speed",
-            on_change=watch.remember,
+            on_change=training_tabs.remember,
             args=("speed", "max"),
             width=130,
             format_func=_speed,

@@ -102,7 +102,7 @@ class Desk:
 PROPAGATE = Desk("propagate", ("axis", "layer", "tab"), _read_one)
 TRAIN = Desk(
     "train",
-    ("arm", "axis", "layer", "speed", "tab"),
+    ("arm", "goal", "layer", "speed", "tab"),
     _read_arms,
     {
         "arms": "3",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
 
 from pages.ui import words
+from snn_core import datasets
 from snn_core.spec import (
     LETTERS,
     Experiment,
     NetworkSpec,
     TrainingSpec,
     arm_settings,
+    dataset_of,
     input_shape,
 )
-from snn_core.train import Snapshot
+from snn_core.train import Snapshot, Summary, summary, verdict
+from snn_core.wording import amount
 
 __all__ = [
     "BOUNDARY",
@@ -31,9 +35,11 @@ __all__ = [
     "SYMBOLS",
     "cautions",
     "curves_alt",
+    "is_regression",
     "layers_alt",
     "names",
     "pace",
+    "verdicts",
 ]
 
 INTRODUCTION = (
@@ -157,6 +163,59 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def is_regression(arm: Experiment) -> bool:
+    """Returns whether the arm learns numbers rather than classes."""
+    load = dataset_of(arm).load
+    return load is not None and datasets.is_regression(load())
+
+
+def verdicts(
+    history: Sequence[Snapshot], arms: Sequence[Experiment], named: Sequence[str], goal: float
+) -> str:
+    """Returns a sentence for every arm, and the table of arms, as Markdown.
+
+    ``goal`` is the validation accuracy that the table counts the steps to.
+    """
+    score = "R²" if is_regression(arms[0]) else "accuracy"
+    lines, rows = [], []
+    for index, (arm, name) in enumerate(zip(arms, named, strict=True)):
+        said, found = verdict(history, index, arm), summary(history, index, arm, goal)
+        lines.append(f"- **{name}.** {words.plain(said.sentence)}")
+        if found is not None:
+            rows.append(_row(name, said.short, found))
+    head = (
+        f"| arm | verdict | validation {score} | best | test | steps to {goal:.2g} | time |\n"
+        "|---|---|---|---|---|---|---|\n"
+    )
+    return "\n".join(lines) + "\n\n" + head + "\n".join(rows)
+
+
+def _row(name: str, short: str, found: Summary) -> str:
+    test = (
+        "at the end"
+        if found.test_accuracy is None or found.test_deviation is None
+        else _spread(found.test_accuracy, found.test_deviation)
+    )
+    seeds = len(found.steps_to)
+    there = "–" if found.median_steps_to is None else f"{found.median_steps_to:,.0f}"
+    cells = (
+        f"**{name}**",
+        words.plain(short),
+        _spread(found.accuracy, found.accuracy_deviation),
+        f"{amount(found.best_accuracy, 3)} at {found.best_step:,}",
+        test,
+        f"{there} ({found.reached} of {seeds} seeds)",
+        f"{found.seconds:.1f} s",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _spread(mean: float, deviation: float) -> str:
+    if math.isnan(deviation):
+        return amount(mean, 3)
+    return f"{amount(mean, 3)} ± {amount(deviation, 2)}"
 
 
 def curves_alt(history: Sequence[Snapshot], named: Sequence[str], regression: bool) -> str:

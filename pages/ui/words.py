@@ -27,6 +27,7 @@ __all__ = [
     "moments",
     "moments_alt",
     "option",
+    "plain",
     "reasons",
     "saturation",
     "setting",
@@ -108,6 +109,11 @@ OPTIONS = {
     "projection": "Projection after every step",
     "parametrization": "Parametrization, differentiated",
 }
+
+
+def plain(text: str) -> str:
+    """Returns the text so that it is shown as it is: no Markdown, no HTML."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
 
 
 def option(name: str, value: str) -> str:

@@ -15,7 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import layer_figures, live, state, training_figures, training_words, watch, widgets
+from pages.ui import (
+    layer_figures,
+    live,
+    state,
+    training_figures,
+    training_tabs,
+    training_words,
+    watch,
+    widgets,
+)
 from pages.ui.plotly_view.delta import numbers
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
 from snn_core.train import decision_boundary, histograms, start, train
@@ -193,7 +202,7 @@ def test_another_optimizer_brings_its_usual_rate() -> None:
     assert link(at)["learning_rate"] == "1.0"
 
 
-@pytest.mark.parametrize("tab", watch.TABS)
+@pytest.mark.parametrize("tab", training_tabs.TABS)
 def test_every_tab_draws_while_it_rests(tab: str) -> None:
     at = opened(SMALL | {"view.tab": tab, "view.layer": "2"})
     at = press(press(at, "step.10"), "step.10")

@@ -158,24 +158,24 @@ async function draw(chart) {
   }
 }
 
-// Figures can come faster than they can be drawn. Drawing takes at most half of the time, so that
-// the page stays free for clicks and keys; what came meanwhile is drawn at once, the newest last.
+// Figures can come faster than they can be drawn. They are drawn one at a time and in turn, with a
+// rest after each, so that clicks and keys get their chance; of what came meanwhile only the newest
+// is drawn.
 const waiting = new Set();
 let timer, rested = 0;
 
 function ask(chart) {
   waiting.add(chart);
-  timer ??= setTimeout(drawAll, Math.max(0, rested - performance.now()));
+  timer ??= setTimeout(drawNext, Math.max(0, rested - performance.now()));
 }
 
-async function drawAll() {
+async function drawNext() {
   const begun = performance.now();
-  for (const chart of waiting) {
-    waiting.delete(chart);
-    await draw(chart);
-  }
+  const [chart] = waiting;
+  waiting.delete(chart);
+  await draw(chart);
   const now = performance.now();
-  rested = now + Math.min(now - begun, 500);
+  rested = now + Math.min((now - begun) / 4, 100);
   timer = undefined;
   if (waiting.size) ask(waiting.values().next().value);
 }

@@ -1,0 +1,188 @@
+"""The tabs under the curves of a training: a figure for each question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import layer_figures, live, state, training_figures, training_words
+from pages.ui.plotly_view import plotly_view
+from snn_core.spec import input_shape
+from snn_core.train import (
+    Boundary,
+    Checkpoint,
+    Histograms,
+    Run,
+    Snapshot,
+    checkpoint_at,
+    decision_boundary,
+    histograms,
+)
+from snn_core.train.live import Training
+
+__all__ = ["TABS", "Look", "draw_tabs", "remember"]
+
+PICTURE_EVERY = 0.5  # seconds between pictures that networks have to be run for
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a tab draws from: the training, its records, the step looked at (None: the newest)."""
+
+    training: Training
+    records: Sequence[Snapshot]
+    names: list[str]
+    at: int | None
+
+    @property
+    def step(self) -> int:
+        """The step that is looked at."""
+        return self.records[-1].step if self.at is None else self.at
+
+
+def remember(name: str, usual: str) -> None:
+    """Remembers a choice of what is looked at."""
+    state.look(name, st.session_state[name], usual)
+
+
+def draw_tabs(look: Look) -> None:
+    """Draws the tabs, and in the open one its figures; the others cost nothing."""
+    tabs = {n: draw for n, draw in TABS.items() if n != "Boundary" or _plane(look.training)}
+    chosen = state.view("tab", list(tabs))
+    if st.session_state.get("tab") != chosen:
+        st.session_state["tab"] = chosen
+    drawn = st.tabs(list(tabs), key="tab", on_change=remember, args=("tab", next(iter(tabs))))
+    for tab, draw in zip(drawn, tabs.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(look)
+
+
+def _plane(training: Training) -> bool:
+    """Whether the arms decide over a plane: two features, and classes."""
+    arm = training.experiments[0]
+    return input_shape(arm) == (2,) and not training_words.is_regression(arm)
+
+
+def _moments(look: Look) -> None:
+    for name in ("variance", "mean"):
+        figure = training_figures.heat(look.records, name, look.names, look.at)
+        alt = training_words.layers_alt(look.records, look.names, name)
+        plotly_view(figure, f"heat.{name}", alt, live=True)
+    st.caption(training_words.MOMENTS)
+
+
+def _orbits(look: Look) -> None:
+    figure = training_figures.orbits(look.records, look.names, look.at)
+    alt = training_words.layers_alt(look.records, look.names, "variance")
+    plotly_view(figure, "orbits", f"Orbits. {alt}", live=True)
+    st.caption(training_words.ORBITS)
+
+
+def _drift(look: Look) -> None:
+    figure = training_figures.drift(look.records, look.at)
+    plotly_view(
+        figure, "drift", training_words.layers_alt(look.records, look.names, "tau"), live=True
+    )
+    st.caption(training_words.DRIFT)
+
+
+def _gradients(look: Look) -> None:
+    figure = layer_figures.gradients(look.records, look.at)
+    alt = training_words.layers_alt(look.records, look.names, "gradient_variance")
+    plotly_view(figure, "gradients", alt, live=True)
+    st.caption(f"At step {look.step}. {training_words.GRADIENTS}")
+
+
+def _saturation(look: Look) -> None:
+    figure = layer_figures.saturation(look.records, look.at)
+    alt = training_words.layers_alt(look.records, look.names, "saturated")
+    plotly_view(figure, "saturation", alt, live=True)
+    st.caption(f"At step {look.step}. {training_words.SATURATION}")
+
+
+def _boundary(look: Look) -> None:
+    _picture(look, "boundary", decision_boundary, partial(_draw_boundary, look))
+
+
+def _draw_boundary(look: Look, found: list[Boundary], step: int) -> None:
+    alt = f"Decision boundary at step {step} of " + ", ".join(look.names) + "."
+    plotly_view(layer_figures.boundaries(found, look.names), "boundary", alt)
+    st.caption(f"At step {step}. {training_words.BOUNDARY}")
+
+
+def _histograms(look: Look) -> None:
+    deepest = max(arm.network.depth for arm in look.training.experiments)
+    allowed = [str(layer) for layer in range(1, deepest + 1)]
+    layer = int(state.view("layer", allowed))
+    if deepest > 1:
+        st.session_state["layer"] = layer
+        st.slider(
+            "Layer",
+            1,
+            deepest,
+            key="layer",
+            on_change=_look_at_layer,
+            help="The hidden layer whose numbers are shown; 1 is the first.",
+        )
+    _picture(
+        look, f"histograms.{layer}", partial(_of_layer, layer), partial(_draw_histograms, layer)
+    )
+
+
+def _look_at_layer() -> None:
+    state.look("layer", str(st.session_state["layer"]), "1")
+
+
+def _of_layer(layer: int, run: Run, index: int, checkpoint: Checkpoint) -> Histograms | None:
+    deepest = checkpoint.experiments[index].network.depth
+    return histograms(run, index, checkpoint, layer) if layer <= deepest else None
+
+
+def _draw_histograms(layer: int, found: list[Histograms | None], step: int) -> None:
+    alt = f"Histograms of layer {layer} at step {step}. " + " ".join(
+        f"Arm {'ABCD'[index]}: weights of variance {each.weights.variance:.4g}, activations of "
+        f"mean {each.activations.mean:.4g} and variance {each.activations.variance:.4g}."
+        for index, each in enumerate(found)
+        if each is not None
+    )
+    plotly_view(layer_figures.histogram(found, layer), "histograms", alt)
+    st.caption(f"At step {step}. {alt} {training_words.HISTOGRAMS}")
+
+
+def _picture(
+    look: Look,
+    name: str,
+    compute: Callable[[Run, int, Checkpoint], Any],
+    show: Callable[[list[Any], int], None],
+) -> None:
+    """Draws what networks have to be run for: not more than twice a second, and kept."""
+    run = look.training.run
+    if run is None or not run.checkpoints:
+        st.info("The first networks are being drawn.")
+        return
+    kept = st.session_state.get("train.picture", (None, 0.0, [], 0))
+    checkpoint = checkpoint_at(run, look.step)
+    key = (look.training.job.id, look.training.job.since().epoch, name, checkpoint.step)
+    stale = key[:3] != (kept[0] or ())[:3] or not live.is_busy(look.training)
+    if key != kept[0] and (stale or time.monotonic() - kept[1] > PICTURE_EVERY):
+        found = [compute(run, index, checkpoint) for index in range(len(run.arms))]
+        kept = (key, time.monotonic(), found, checkpoint.step)
+        st.session_state["train.picture"] = kept
+    show(kept[2], kept[3])
+
+
+TABS: dict[str, Callable[[Look], None]] = {
+    "Mean and variance": _moments,
+    "Orbits": _orbits,
+    "Omega and tau": _drift,
+    "Gradients": _gradients,
+    "Saturation": _saturation,
+    "Boundary": _boundary,
+    "Histograms": _histograms,
+}
