@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
 __all__ = [
-    "ensemble_moments",
     "flat",
     "mean_cosine",
     "pooled_moments",
@@ -22,7 +18,6 @@ __all__ = [
 ]
 
 BLOCK = 4096
-TOGETHER = 2**20  # numbers worth copying side by side, to save kernels
 
 
 def flat(x: Tensor) -> Tensor:
@@ -69,36 +64,6 @@ def _block_moments(x: Tensor) -> tuple[float, float]:
         squares += float(rest.dot(rest))
     mean = total / count
     return mean, squares / count - mean * mean
-
-
-def ensemble_moments(layers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Returns every seed's mean and population variance of every layer, ``(seeds, layers)``.
-
-    ``layers`` are ``(seeds, ...)``; the results are float64. As exact as `pooled_moments`, which
-    steps in where the sums of float32 blocks would not do, and fewer kernels.
-    """
-    found: list[Tensor] = []
-    for _, alike in itertools.groupby(layers, lambda layer: layer.shape):
-        run = list(alike)
-        together = max(1, TOGETHER // run[0].numel())
-        for start in range(0, len(run), together):
-            rows = torch.stack([h.detach().flatten(1) for h in run[start : start + together]])
-            blocks = rows.unflatten(2, (-1, _block(rows.shape[2])))
-            sums, norms = blocks.sum(3), torch.linalg.vector_norm(blocks, dim=3)
-            pair = torch.stack((sums.double(), norms.double().square()))
-            found.append(pair.sum(3) / rows.shape[2])
-    mean, square = torch.cat(found, 1).mT.cpu().unbind(0)
-    variance = square - mean.square()
-    unsure = (mean.square() > 64.0 * variance) | ~((variance > 1e-30) & (variance < 1e30))
-    for k, index in (unsure & mean.isfinite()).nonzero().tolist():
-        mean[k, index], variance[k, index] = pooled_moments(layers[index][k : k + 1].detach())
-    return mean, variance
-
-
-@lru_cache(maxsize=256)
-def _block(count: int) -> int:
-    """The largest divisor of ``count`` up to the length that float32 may sum."""
-    return next(size for size in range(min(count, BLOCK), 0, -1) if count % size == 0)
 
 
 def _two_pass(x: Tensor) -> tuple[float, float]:

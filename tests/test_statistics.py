@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from snn_core.statistics import (
-    ensemble_moments,
     mean_cosine,
     pooled_moments,
     saturation,
@@ -111,21 +110,3 @@ def test_a_spread_sample_visits_every_unit() -> None:
     assert len(values) <= 1000 and (values.diff() >= 0).all()
     assert set(values.tolist()) == set(range(64))
     assert torch.equal(spread_sample(h[:4], 1000), h[:4].flatten().sort().values)
-
-
-@pytest.mark.parametrize("offset", [0.0, 1.0, 1000.0])
-def test_ensemble_moments_are_those_of_every_seed_and_layer(offset: float) -> None:
-    source = torch.Generator().manual_seed(3)
-    shapes = [(3, 40, 7), (3, 40, 64), (3, 40, 64), (3, 40, 4, 5, 5), (3, 4099, 1)]
-    layers = [offset + torch.randn(shape, generator=source) for shape in shapes]
-    layers.append(torch.full((3, 40, 7), 1e20))
-    layers.append(1e25 * torch.randn((3, 40, 7), generator=source))
-    mean, variance = ensemble_moments(layers)
-    assert mean.shape == variance.shape == (3, len(layers)) and mean.dtype == torch.float64
-    for index, layer in enumerate(layers):
-        exact = layer.double().flatten(1)
-        assert torch.allclose(mean[:, index], exact.mean(1), rtol=1e-6, atol=1e-6)
-        assert torch.allclose(variance[:, index], exact.var(1, unbiased=False), rtol=2e-6)
-    sick = torch.stack([torch.ones(5, 8), torch.full((5, 8), torch.nan)])
-    mean, variance = ensemble_moments([sick])
-    assert variance[0, 0] == 0.0 and mean[1, 0].isnan()

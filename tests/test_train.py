@@ -30,7 +30,8 @@ from snn_core.train import ensemble as ensemble_module
 from snn_core.train import team as team_module
 from snn_core.train.arm import Arm
 from snn_core.train.crew import Crew, side_by_side
-from snn_core.train.ensemble import effective
+from snn_core.train.ensemble import Trace, effective
+from snn_core.train.notes import notes_of, sums_of
 from snn_core.train.optimize import losses
 from snn_core.train.task import Batch, Order, batch_at, task_of
 from snn_core.train.team import Team, advance, back_and_forth, evaluate, team_of
@@ -775,3 +776,29 @@ def test_a_split_is_decided_by_its_seed() -> None:
         split(DATASETS["gaussian"], 0)
     assert isinstance(start(SMALL).arms[0], Arm)
     assert Batch._fields[:2] == ("x", "y")
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1000.0])
+def test_the_moments_of_a_record_are_those_of_every_seed_and_layer(offset: float) -> None:
+    source = torch.Generator().manual_seed(3)
+    shapes = [(1, 3, 40, 7), (2, 3, 40, 64), (1, 3, 40, 4, 5, 5), (1, 3, 4099, 1)]
+    h = [offset + torch.randn(shape, generator=source) for shape in shapes]
+    h.append(torch.full((1, 3, 40, 7), 1e20))
+    h.append(1e25 * torch.randn((1, 3, 40, 7), generator=source))
+    h.append(
+        torch.stack([torch.ones(5, 8), torch.full((5, 8), torch.nan), torch.ones(5, 8)])[None]
+    )
+    weights = [torch.randn(6, 3, 8, 8, generator=source)]
+    act = ACTIVATIONS["selu"]
+    trace = Trace(h, [torch.randn(6, 3, 40, 8, generator=source)], h)
+    notes = notes_of(act, [sums_of(act, trace, weights, (), 0.0)])
+    layers = [layer for block in h for layer in block]
+    for name in ("", "gradient_"):
+        mean, variance = notes[f"{name}mean"], notes[f"{name}variance"]
+        assert mean.shape == variance.shape == (3, len(layers)) and mean.dtype == np.float64
+        for index, layer in enumerate(layers[:-1]):
+            exact = layer.double().flatten(1)
+            assert np.allclose(mean[:, index], exact.mean(1), rtol=1e-6, atol=1e-6)
+            assert np.allclose(variance[:, index], exact.var(1, unbiased=False), rtol=2e-6)
+        assert variance[0, -1] == 0.0 and np.isnan(mean[1, -1])
+    assert np.allclose(notes["tau"], weights[0].double().square().sum(3).mean(2).T)
