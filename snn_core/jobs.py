@@ -262,6 +262,11 @@ class Job(Generic[Item]):
             return "running" if self._has_slot or self._slots is None else "queued"
 
     @property
+    def playing(self) -> bool:
+        """Whether it goes on until paused, rather than for the items that it was asked for."""
+        return self._owed == math.inf
+
+    @property
     def failure(self) -> Failure | None:
         """What the iterator raised, if it did."""
         return self._failure

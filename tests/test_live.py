@@ -104,7 +104,7 @@ def test_going_back_and_on_is_having_gone_on(training: Training) -> None:
     after = losses(history(training))
     for at in (21, 28, 35):
         assert np.array_equal(before[at], after[at])
-    assert training.notes == [{"step": 14, "went_back_from": 40}]
+    assert training.notes == [{"step": 14, "change": "went back from step 40"}]
 
 
 def test_another_rate_holds_from_the_next_update_and_weights_stay(training: Training) -> None:
@@ -117,8 +117,29 @@ def test_another_rate_holds_from_the_next_update_and_weights_stay(training: Trai
     now = history(training)[-1]
     for a, b in zip(at.arms, now.arms, strict=True):
         assert np.array_equal(a.train_loss, b.train_loss) and b.learning_rate == 0.0
-    assert training.notes == [{"step": 14, "learning_rates": [0.0, 0.0]}]
+    assert training.notes == [{"step": 14, "change": "learning rate of the arms: 0, 0"}]
     assert training.experiments == new
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.001, 0.01])
+def test_a_rate_set_while_networks_are_being_made_is_not_lost(
+    training: Training, pause: float
+) -> None:
+    moved(training, 14)
+    new = tuple(replace(arm, training=replace(arm.training, learning_rate=0.005)) for arm in ARMS)
+    go_back(training, 7)
+    training.job.play()
+    time.sleep(pause)
+    set_rates(training, new)
+    assert training.job.wait(LONG) == "done"
+    assert history(training)[-1].arms[0].learning_rate == 0.005
+
+
+def test_quick_single_updates_add_up(training: Training) -> None:
+    for updates in (1, 10, 10, 3):
+        step(training, updates)
+    assert training.job.wait(LONG) == "paused"
+    assert steps(training)[-1] == 24 and {1, 11, 21, 24} <= set(steps(training))
 
 
 def test_it_goes_on_with_another_constraint_or_more_steps(training: Training) -> None:
@@ -134,6 +155,9 @@ def test_it_goes_on_with_another_constraint_or_more_steps(training: Training) ->
     )
     assert fits(training, new)
     assert go_back(training, LAST, new) == LAST
+    (note,) = training.notes
+    assert note["step"] == LAST and "a.constraint = unit_norm" in str(note["change"])
+    assert "b.optimizer = adam" in str(note["change"])
     training.job.play()
     assert training.job.wait(LONG) == "done" and steps(training)[-1] == 80
     tau = history(training)[-1].arms[0].tau

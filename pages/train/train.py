@@ -52,8 +52,15 @@ def _training() -> Training | None:
         kept = " The figures still show the last setting that worked." if training else ""
         st.error(notices.sentence(error) + kept)
         return training
+    st.session_state["train.changed"] = False
+    seen = st.session_state.get("train.seen")
+    if seen == arms != training.experiments:  # another tab of the same training has changed it
+        st.session_state["train.seen"] = training.experiments
+        state.put(arm_settings(training.experiments))
+        st.rerun()
     if training.experiments != arms:
         _changed(training, arms)
+    st.session_state["train.seen"] = training.experiments
     for caution in training_words.cautions(training.experiments):
         st.warning(caution)
     failure = training.job.failure
@@ -93,26 +100,31 @@ def _failed(kind: str, message: str, trace: str) -> None:
 
 def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
     """The settings are not those of the training: applies rates, asks about the rest."""
-    if only_rates_differ(training.experiments, arms) and training.job.alive:
+    goes_on = training.job.state in ("paused", "running", "queued")
+    if only_rates_differ(training.experiments, arms) and goes_on:
         set_rates(training, arms)
         st.toast(f"New learning rate from step {history(training)[-1].step + 1} on; same weights.")
         return
-    going = fits(training, arms) and training.run is not None
-    at = _shown_step(training)
+    st.session_state["train.changed"] = True
+    busy, at = live.is_busy(training), watch.kept(training, _shown_step(training))
+    room = busy or max(arm.training.steps for arm in arms) > at
+    going = room and training.run is not None and fits(training, arms)
+    where = "" if busy else f" from step {at}"
     st.info(
         "The settings have changed since this training began. "
         + (
-            f"It can go on with them from step {at}, or start over."
+            f"It can go on with them{where}, or start over."
             if going
-            else "They need new networks, so it has to start over."
+            else "It can't go on with them, since they need new networks, or no more steps than "
+            "there have been; it has to start over."
         )
     )
     with st.container(horizontal=True):
         if going:
             st.button(
-                f"Go on from step {at}",
+                f"Go on{where} with them",
                 on_click=watch.go_on,
-                args=(training, at, arms),
+                args=(training, None if busy else at, arms),
                 key="go_on_with",
                 type="primary",
             )
@@ -177,7 +189,7 @@ def _transport(training: Training) -> None:
                 args=(training, "step", count),
                 shortcut=key,
                 key=f"step.{count}",
-                disabled=busy or over,
+                disabled=training.job.playing or over,
                 help=f"Makes {count} update{'s' if count > 1 else ''} and pauses.",
             )
         st.button(
@@ -204,7 +216,7 @@ def _transport(training: Training) -> None:
             key="stop",
             shortcut="X",
             disabled=not training.job.alive,
-            help="Ends the training for good; what it has shown stays. Play goes on from "
+            help="Frees the server; what has been shown stays. Play starts again from "
             "the last step that is kept.",
         )
         if st.session_state.get("speed") != speed:
@@ -217,12 +229,12 @@ def _transport(training: Training) -> None:
             args=("speed", "max"),
             width=130,
             format_func=_speed,
-            help="Points of the curves a second, at most.",
+            help="Updates of the curves a second, at most.",
         )
 
 
 def _speed(name: str) -> str:
-    return "as fast as it can" if name == "max" else f"{name} points/s"
+    return "as fast as it can" if name == "max" else f"{name} updates/s"
 
 
 def _act(training: Training, what: str, count: int = 0) -> None:
@@ -266,7 +278,9 @@ def _take_away(training: Training) -> None:
     arms = training.experiments
     named = training_words.names(arms)
     with st.container(horizontal=True):
-        notices.share(state.link(arms))
+        steered = "This training was changed on its way; the link starts at step 0 with the last "
+        steered += "settings, so its numbers differ."
+        notices.share(state.link(arms), steered if training.notes else "")
         with st.popover("Symbols"):
             st.markdown(training_words.SYMBOLS)
         with st.popover("Download"):

@@ -14,10 +14,12 @@ import numpy as np
 from pages.ui import panels
 from pages.ui.panels import ARMS, INK
 from snn_core.train import ArmSnapshot, Snapshot
+from snn_core.wording import amount
 
 __all__ = [
     "STEPS_AXIS",
     "Drawing",
+    "arm_keys",
     "arms",
     "band",
     "letter",
@@ -34,13 +36,21 @@ __all__ = [
 
 Drawing = dict[str, Any]
 # Plotly finds the range: it forgets a person's zoom where the figure says another range each time.
-STEPS_AXIS = {"rangemode": "tozero"}
+STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d"}
 
 
 def arms(history: Sequence[Snapshot]) -> list[tuple[int, str]]:
     """Returns the index and the colour of every arm."""
     count = len(history[0].arms) if history else 0
     return list(zip(range(count), ARMS, strict=False))
+
+
+def arm_keys(history: Sequence[Snapshot]) -> list[Drawing]:
+    """Returns a legend entry for every arm, by its letter."""
+    return [
+        panels.key(f"arm {letter(arm)}", f"arm {letter(arm)}", colour, width=4)
+        for arm, colour in arms(history)
+    ]
 
 
 def over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -103,18 +113,30 @@ def letters(curves: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Drawing:
     ``curves`` are (arm, x, y); one trace for all, since every trace costs time to draw.
     """
     found = [(arm, *_end(x, y)) for arm, x, y in curves]
+    order = sorted(range(len(found)), key=lambda index: -np.nan_to_num(found[index][2]))
+    places = {index: _PLACES[len(found)][rank] for rank, index in enumerate(order)}
     return {
         "type": "scatter",
         "mode": "text",
         "x": np.array([x for _, x, _ in found]),
         "y": np.array([y for *_, y in found]),
         "text": [f"<b>{letter(arm)}</b>" for arm, *_ in found],
-        "textposition": "middle right",
+        "textposition": [places[index] for index in range(len(found))],
         "textfont": {"color": [ARMS[arm] for arm, *_ in found], "size": 14},
         "showlegend": False,
         "hoverinfo": "skip",
         "cliponaxis": False,
     }
+
+
+# Letters of lines that end near each other step aside, the upper one upwards.
+_PLACES = {
+    0: (),
+    1: ("middle right",),
+    2: ("top right", "bottom right"),
+    3: ("top right", "middle right", "bottom right"),
+    4: ("top right", "top right", "bottom right", "bottom right"),
+}
 
 
 def _end(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -137,11 +159,20 @@ def short(title: str, panels_: int) -> str:
 
 
 def log_ticks(*values: np.ndarray) -> Drawing:
-    """Returns ticks of a logarithmic axis: 1, 2, 5 over few decades, powers of ten over many."""
+    """Returns ticks of a logarithmic axis: 1, 2, 5 over few decades, powers of ten over many.
+
+    They are written out: Plotly's own small digits between the powers say nothing of the decade.
+    """
     seen = np.concatenate([np.ravel(v) for v in values] or [np.array([])])
     seen = seen[np.isfinite(seen) & (seen > 0)]
-    decades = float(np.log10(seen.max() / seen.min())) if len(seen) else 0.0
-    return {"dtick": "D2"} if decades < 2 else {"dtick": math.ceil(decades / 6)}
+    if not len(seen):
+        return {"dtick": 1}
+    low, high = (math.floor(math.log10(seen.min())), math.ceil(math.log10(seen.max())))
+    if high - low > 4:
+        return {"dtick": math.ceil((high - low) / 6)}
+    each = (1, 2, 5) if high - low <= 2 else (1,)
+    values = [factor * 10.0**power for power in range(low - 1, high + 2) for factor in each]
+    return {"tickvals": values, "ticktext": [amount(value, 1) for value in values]}
 
 
 def positive(values: np.ndarray) -> np.ndarray:

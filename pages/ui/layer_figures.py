@@ -12,6 +12,7 @@ import numpy as np
 from pages.ui import panels
 from pages.ui.arm_traces import (
     Drawing,
+    arm_keys,
     arms,
     band,
     letter,
@@ -73,7 +74,7 @@ def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
                 y_axis=log_ticks(*(y for *_, y in ends)),
             ),
         ],
-        _layer_keys(),
+        _layer_keys(history),
     )
 
 
@@ -90,7 +91,7 @@ def saturation(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
             Panel("Saturated activations, share", saturated, y_axis=axis),
             Panel("Dead units, share", dead, y_axis=axis),
         ],
-        _layer_keys(),
+        _layer_keys(history),
     )
 
 
@@ -116,8 +117,9 @@ def _by_layer(
     return [*traces, letters(ends)] if ends else []
 
 
-def _layer_keys() -> list[Drawing]:
+def _layer_keys(history: Sequence[Snapshot]) -> list[Drawing]:
     return [
+        *arm_keys(history),
         panels.key("median of the seeds", "median", width=2.5),
         panels.key("all seeds", "seeds", panels.rgba(NEUTRAL, 0.35), width=8),
     ]

@@ -33,11 +33,15 @@ def sentence(error: Exception) -> str:
     return "This setting failed on the server; the reason is in its log. Try a smaller network."
 
 
-def share(query: Mapping[str, str]) -> None:
-    """Draws the button that shows the link of the page with that query."""
+def share(query: Mapping[str, str], but: str = "") -> None:
+    """Draws the button that shows the link of the page with that query.
+
+    ``but`` says where its numbers will differ from those shown.
+    """
     whole = urlencode({"page": state.desk().page} | dict(query))
     with st.popover("Share"):
-        st.caption("Copy this link: it opens the same setting with the same numbers.")
+        same = "" if but else " with the same numbers"
+        st.caption(f"Copy this link: it opens the same setting{same}. {but}".strip())
         st.code(f"{_address()}?{whole}", language=None, wrap_lines=True)
 
 

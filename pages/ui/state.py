@@ -134,15 +134,14 @@ def open_link(at: Desk) -> None:
 
     That is so on the first run, and when a person edits the address or goes back in the browser's
     history. A run that a widget started never reads the URL: the browser may still be a message
-    behind, and would undo the widget. Nor does coming back from another page, which leaves an
-    empty URL: the page is as it was left.
+    behind, and would undo the widget. Nor does an empty URL, which coming back from another page
+    leaves: the page is as it was left.
     """
-    came_back = st.session_state.get("desk") not in (None, at)
     st.session_state["desk"] = at
     url = st.query_params.to_dict()
     touched = st.session_state.pop("touched", False)
     known = _own("link") in st.session_state
-    if known and (touched or url == st.session_state[_own("link")] or (came_back and not url)):
+    if known and (touched or not url or url == st.session_state[_own("link")]):
         return
     query = {k: v for k, v in url.items() if not k.startswith(VIEW) and k not in ("page", JOB)}
     draft, found = at.read(query or at.opening)

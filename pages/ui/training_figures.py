@@ -17,6 +17,7 @@ from pages.ui import panels
 from pages.ui.arm_traces import (
     STEPS_AXIS,
     Drawing,
+    arm_keys,
     arms,
     band,
     letter,
@@ -36,6 +37,7 @@ __all__ = ["curves", "drift", "heat", "orbits"]
 
 MOST_ORBITS = 9  # layers drawn in one panel; more can't be told apart
 MOST_COLUMNS = 160  # of a heat map
+LARGEST = 1e3  # loss; guessing has some 2
 DECADES = (0.5, 3.0)  # a variance's colours reach at least, at most so far from 1
 DOMAIN = ((-0.1, 0.1), (0.8, 1.5))  # mean and variance in Theorem 1
 
@@ -45,23 +47,26 @@ def curves(
     names: Sequence[str],
     regression: bool = False,
     at: int | None = None,
+    changed: Sequence[int] = (),
 ) -> Drawing:
     """Returns loss and accuracy over the steps, of the training and the validation part.
 
     A training loss that falls while the validation loss rises is overfitting; both flat at the
-    loss of guessing are a network that no gradient reaches.
+    loss of guessing are a network that no gradient reaches. ``changed`` are steps at which a
+    person changed something; there stand dotted lines.
     """
     sides = [_curves(history, "loss"), _curves(history, "accuracy")]
     score = "R²" if regression else "Accuracy"
+    crossed = [*marks(at), *(mark for step in changed for mark in marks(step))]
     bounded = {} if regression else {"range": [-0.02, 1.04]}
     return panels.drawing(
         [
             Panel(
-                "Squared error" if regression else "Loss in nats",
+                "Squared error" if regression else "Loss (cross entropy in nats)",
                 sides[0],
                 x="step",
                 log=True,
-                shapes=marks(at),
+                shapes=crossed,
                 x_axis=STEPS_AXIS,
                 y_axis=log_ticks(*(t["y"] for t in sides[0])),
             ),
@@ -69,7 +74,7 @@ def curves(
                 score,
                 sides[1],
                 x="step",
-                shapes=marks(at),
+                shapes=crossed,
                 x_axis=STEPS_AXIS,
                 y_axis=bounded,
             ),
@@ -91,6 +96,10 @@ def _curves(history: Sequence[Snapshot], what: str) -> list[Drawing]:
     for index, colour in arms(history):
         x, validation = series(history, index, f"validation_{what}")
         _, training = series(history, index, f"train_{what}")
+        if what == "loss":  # a line that diverges leaves the picture rather than flatten the rest
+            validation, training = (
+                np.where(v < LARGEST, v, np.nan) for v in (validation, training)
+            )
         low, middle, high = over_seeds(validation)
         name, seen = letter(index), over_seeds(training)[1]
         traces += [
@@ -303,7 +312,7 @@ def drift(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
     return panels.drawing(
         [
             Panel(
-                "omega = Σ w of the units",
+                "omega = Σ w of the units, and Theorem 1",
                 sides[0],
                 "step",
                 shapes=[_strip(THEOREM_1_OMEGA), *marks(at)],
@@ -323,9 +332,9 @@ def drift(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
             ),
         ],
         [
+            *arm_keys(history),
             panels.key("mean over the units", "mean", width=2.5),
             panels.key("± 1 sd of the units", "units", panels.rgba(NEUTRAL, 0.35), width=8),
-            panels.key("Theorem 1", "theorem", panels.rgba(INK, 0.25), width=8),
         ],
     )
 

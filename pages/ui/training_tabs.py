@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import layer_figures, live, state, training_figures, training_words
+from pages.ui.arm_traces import record_at
 from pages.ui.plotly_view import plotly_view
 from snn_core.spec import input_shape
 from snn_core.train import (
@@ -96,14 +97,21 @@ def _gradients(look: Look) -> None:
     figure = layer_figures.gradients(look.records, look.at)
     alt = training_words.layers_alt(look.records, look.names, "gradient_variance")
     plotly_view(figure, "gradients", alt, live=True)
-    st.caption(f"At step {look.step}. {training_words.GRADIENTS}")
+    st.caption(f"At step {_recorded(look)}. {training_words.GRADIENTS}")
 
 
 def _saturation(look: Look) -> None:
     figure = layer_figures.saturation(look.records, look.at)
     alt = training_words.layers_alt(look.records, look.names, "saturated")
     plotly_view(figure, "saturation", alt, live=True)
-    st.caption(f"At step {look.step}. {training_words.SATURATION}")
+    st.caption(f"At step {_recorded(look)}. {training_words.SATURATION}")
+
+
+def _recorded(look: Look) -> int:
+    """The step of the last statistics up to the one that is looked at."""
+    arms = range(len(look.training.experiments))
+    found = [record_at(look.records, index, look.at) for index in arms]
+    return max((record.step for record in found if record is not None), default=0)
 
 
 def _boundary(look: Look) -> None:
@@ -152,7 +160,7 @@ def _draw_histograms(layer: int, found: list[Histograms | None], step: int) -> N
         if each is not None
     )
     plotly_view(layer_figures.histogram(found, layer), "histograms", alt)
-    st.caption(f"At step {step}. {alt} {training_words.HISTOGRAMS}")
+    st.caption(f"At step {step}. {training_words.HISTOGRAMS}")
 
 
 def _picture(
@@ -170,9 +178,11 @@ def _picture(
     checkpoint = checkpoint_at(run, look.step)
     key = (look.training.job.id, look.training.job.since().epoch, name, checkpoint.step)
     stale = key[:3] != (kept[0] or ())[:3] or not live.is_busy(look.training)
-    if key != kept[0] and (stale or time.monotonic() - kept[1] > PICTURE_EVERY):
+    begun = time.monotonic()
+    if key != kept[0] and (stale or begun > kept[1]):
         found = [compute(run, index, checkpoint) for index in range(len(run.arms))]
-        kept = (key, time.monotonic(), found, checkpoint.step)
+        now = time.monotonic()
+        kept = (key, now + max(PICTURE_EVERY, 5 * (now - begun)), found, checkpoint.step)
         st.session_state["train.picture"] = kept
     show(kept[2], kept[3])
 

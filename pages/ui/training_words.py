@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -34,6 +34,7 @@ __all__ = [
     "SATURATION",
     "SYMBOLS",
     "cautions",
+    "changes",
     "curves_alt",
     "is_regression",
     "layers_alt",
@@ -43,38 +44,46 @@ __all__ = [
 ]
 
 INTRODUCTION = (
-    "omega = 0 and tau = 1 hold when the weights are drawn. Do they hold while the network "
-    "learns, and what happens when they don't? Set up two to four networks, the arms, press "
-    "**Play**, and watch them learn the same task side by side."
+    "With LeCun-normal weights, omega, the sum of a unit's incoming weights, is 0 and tau, the "
+    "sum of their squares, is 1, *on average* over units. What does learning do to them, and to "
+    "the mean and the variance of every layer? Set up two to four networks to compare, arms A, B "
+    "and so on, press **Play**, and watch them learn the same task."
 )
 CURVES = (
     "Of the weights after each update, without dropout, mixup and label smoothing; over the same "
-    "rows every time, up to 512 of the training part and 512 of the validation part."
+    "rows every time, up to 512 of the training part and 512 of the validation part. Lines are "
+    "medians over seeds, the table's numbers means ± the standard deviation over seeds."
 )
 MOMENTS = (
     "Each column is one step, each row one layer; row 0 is the input. Colours are the median over "
     "seeds of the variance and the mean of the activations, pooled over a batch and all units of "
-    "the layer. Pale: variance 1, mean 0, where a self-normalizing network would keep them."
+    "the layer. Pale: variance 1, mean 0, where a self-normalizing network would keep them. All "
+    "numbers of layers are of the very batch that made the update, with its dropout and mixup, so "
+    "row 0, the input, scatters too."
 )
 ORBITS = (
     "Every layer's way through the plane of mean and variance: from the small dot, where it stood "
-    "before the first update, to its number. The box is the domain of Theorem 1, which is about "
+    "before the first update, to its number; 0 is the input, deeper layers are darker. "
+    "The box is the domain of Theorem 1, which is about "
     "single units over the data; the orbits pool all units of a layer, so the box is a reference."
 )
 DRIFT = (
     "**omega** is the sum of a unit's incoming weights, **tau** the sum of their squares. Theorem "
     "1 of Klambauer et al. (2017) assumes |omega| ≤ 0.1 and 0.95 ≤ tau ≤ 1.1, the grey strips, "
     "for every unit of a SELU network. The line is the mean over all units of the hidden layers, "
-    "the band ± one standard deviation of the units, both the median over seeds."
+    "the band ± one standard deviation of the units, both the median over seeds. For arms without "
+    "SELU, or with a normalization layer, the strips are a reference only; in a CNN a unit is a "
+    "channel."
 )
 GRADIENTS = (
     "The gradient of the batch's mean loss with respect to each layer's output; root mean square "
-    "over batch and units. An update of about a thousandth of the weight is usual; one of the "
-    "weight's own size overwrites what was learned."
+    "over batch and units. As a rule of thumb an update is some thousandth of the weight; one of "
+    "the weight's own size overwrites what was learned."
 )
 SATURATION = (
     "An activation counts as saturated where its slope is below 5 % of the largest, a unit as "
-    "dead where it is so for each of 32 rows of the batch."
+    "dead where it is so for each of 32 rows of the batch. A ReLU is saturated wherever its input "
+    "is negative: half of the time at the start."
 )
 BOUNDARY = (
     "What the networks decide over the plane of the two features, standardised: a class's colour "
@@ -129,7 +138,20 @@ def cautions(arms: Sequence[Experiment]) -> list[str]:
                 f"have {inputs} inputs: weights that add up to 0 see only their differences. "
                 "It can't learn all of this task; centralize the layer instead."
             )
+    for index, arm in enumerate(arms):
+        twin = arms.index(arm)
+        if twin < index:
+            pair = f"{LETTERS[twin].upper()} and {LETTERS[index].upper()}"
+            found.append(f"Arms {pair} are the same network, trained in the same way.")
     return found
+
+
+def changes(notes: Sequence[Mapping[str, object]]) -> str:
+    """Returns what was done to a training on its way, a sentence; empty if nothing was."""
+    if not notes:
+        return ""
+    each = "; ".join(f"after step {note['step']}: {note['change']}" for note in notes[-6:])
+    return f"Changed on the way, where the dotted lines stand: {each}."
 
 
 def pace(history: Sequence[Snapshot], steps: int, state: str) -> tuple[float, str]:
@@ -194,12 +216,12 @@ def verdicts(
 
 def _row(name: str, short: str, found: Summary) -> str:
     test = (
-        "at the end"
+        "after the last step"
         if found.test_accuracy is None or found.test_deviation is None
         else _spread(found.test_accuracy, found.test_deviation)
     )
     seeds = len(found.steps_to)
-    there = "–" if found.median_steps_to is None else f"{found.median_steps_to:,.0f}"
+    there = "not yet" if found.median_steps_to is None else f"{found.median_steps_to:,.0f}"
     cells = (
         f"**{name}**",
         words.plain(short),

@@ -47,26 +47,33 @@ def draw() -> None:
     if not records:
         return
     at = None if busy else _scrub(training, records)
+    upto = [s for s in records if at is None or s.step <= at]
     named = training_words.names(training.experiments)
     look = Look(training, _shown(training, busy), named, at)
     regression = training_words.is_regression(training.experiments[0])
     plotly_view(
-        training_figures.curves(look.records, named, regression, at),
+        training_figures.curves(look.records, named, regression, at, _steps(training)),
         "curves",
         training_words.curves_alt(look.records, named, regression),
         live=True,
     )
-    _verdicts(look, busy)
+    changed = training_words.changes(training.notes)
+    st.caption(f"{changed} {training_words.CURVES}".strip())
+    _verdicts(look, upto, busy)
     draw_tabs(look)
 
 
-def go_on(training: Training, at: int, arms: tuple[Experiment, ...] | None = None) -> None:
-    """Goes back to the last networks kept up to a step, and on from there if it was running."""
+def go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | None = None) -> None:
+    """Goes back to the last networks kept up to a step, and on from there if it was running.
+
+    None are the newest networks.
+    """
     state.touch()
     playing = live.is_busy(training)
     if not training.job.alive:
         live.revive(training)
-    go_back(training, at, arms)
+    newest = training.run.step if training.run is not None else 0
+    go_back(training, newest if at is None else at, arms)
     st.session_state["train.at"] = None
     if playing:
         training.job.play()
@@ -99,12 +106,13 @@ def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:
             last,
             key="train.slider",
             on_change=_scrubbed,
-            args=(last,),
-            help="Look back: figures of layers, boundary and histograms show this step.",
+            args=(training,),
+            help="Look back: verdicts, table, figures of layers, boundary and histograms are of "
+            "this step, or of the last one before it that was recorded.",
         )
-        if at < last:
+        if at < last and not st.session_state.get("train.changed"):
             st.button(
-                f"Go on from step {at}",
+                f"Go on from step {kept(training, at)}",
                 on_click=go_on,
                 args=(training, at),
                 key="go_on",
@@ -115,20 +123,33 @@ def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:
     return None if at == last else at
 
 
-def _scrubbed(last: int) -> None:
-    at = st.session_state["train.slider"]
-    st.session_state["train.at"] = None if at >= last else at
+def _scrubbed(training: Training) -> None:
+    """Looks at the last record up to the slider's step."""
+    steps = [snapshot.step for snapshot in history(training)]
+    at = max((s for s in steps if s <= st.session_state["train.slider"]), default=0)
+    st.session_state["train.at"] = None if at >= steps[-1] else at
     st.session_state["train.busy"] = None  # so that what can be downloaded follows
 
 
-def _verdicts(look: Look, busy: bool) -> None:
-    """Draws a sentence for every arm and the table of arms."""
+def kept(training: Training, at: int) -> int:
+    """Returns the last step up to ``at`` whose networks are kept, where one goes back to."""
+    assert training.run is not None
+    return checkpoint_at(training.run, at).step if training.run.checkpoints else 0
+
+
+def _steps(training: Training) -> list[int]:
+    return [int(str(note["step"])) for note in training.notes]
+
+
+def _verdicts(look: Look, upto: Sequence[Snapshot], busy: bool) -> None:
+    """Draws a sentence for every arm and the table of arms, as of the step that is looked at."""
     goal = state.view("goal", GOALS)
-    key = (look.training.job.id, look.records[-1].step, goal, look.training.job.state)
+    epoch = look.training.job.since().epoch
+    key = (look.training.job.id, epoch, upto[-1].step, goal, look.training.job.state)
     known, when, text = st.session_state.get("train.verdicts", (None, 0.0, ""))
     if known != key and not (busy and time.monotonic() - when < WORDS_EVERY):
         text = training_words.verdicts(
-            history(look.training), look.training.experiments, look.names, int(goal) / 100
+            upto, look.training.experiments, look.names, int(goal) / 100
         )
         st.session_state["train.verdicts"] = (key, time.monotonic(), text)
     st.markdown(text)

@@ -177,7 +177,7 @@ def _arms(known: Mapping[str, Field[Any]]) -> None:
                   disabled=len(here) == 1, help=f"Takes arm {chosen.upper()} away.")  # fmt: skip
     for name in (n for n in ARM if _used(f"{chosen}.{n}")):
         _control(known[name], f"{chosen}.{name}")
-    with st.expander(f"Only for arm {chosen.upper()}", key="more_arm"):
+    with st.expander(f"More of arm {chosen.upper()}: depth, rate ...", key="more_arm"):
         st.caption("What is changed here is this arm's own; the rest is shared by all arms.")
         others = (n for n in known if n not in ARM and n not in SHARED)
         for name in (n for n in others if _used(f"{chosen}.{n}")):

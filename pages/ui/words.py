@@ -107,7 +107,7 @@ OPTIONS = {
     "step": "Stairs",
     "warmup": "Warm-up",
     "projection": "Projection after every step",
-    "parametrization": "Parametrization, differentiated",
+    "parametrization": "Parametrization, built in and differentiated",
 }
 
 

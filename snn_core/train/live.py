@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from snn_core.jobs import Job
-from snn_core.spec import Experiment
+from snn_core.spec import LETTERS, Experiment, settings
 from snn_core.train.pictures import checkpoint_at
 from snn_core.train.result import Snapshot
 from snn_core.train.run import Run, ShouldStop, can_go_on, rewind, start, train
@@ -39,14 +39,16 @@ SETTLED = 1.0  # seconds
 class Training:
     """Arms under a job; ``notes`` say what a person changed on the way, for the record.
 
-    ``run`` is None until the job has begun, ``halt`` the step that single updates go up to. A note
-    has the step and what was done: a link alone does not reproduce a training that was steered.
+    ``run`` is None until the job has begun, ``halts`` are steps that single updates go up to. A
+    note has the step and what was done: a link alone does not reproduce a training that was
+    steered.
     """
 
     experiments: tuple[Experiment, ...]
     job: Job[Snapshot] = field(init=False)
     run: Run | None = None
-    halt: int = 0
+    halts: frozenset[int] = frozenset()
+    lock: threading.Lock = field(default_factory=threading.Lock)
     notes: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -65,8 +67,7 @@ def begin(
 
     def make(should_stop: ShouldStop) -> Iterator[Snapshot]:
         training.notes.clear()
-        training.run = start(training.experiments, memory=CHECKPOINTS)
-        return train(training.run, should_stop)
+        return train(_take(training, start(training.experiments, memory=CHECKPOINTS)), should_stop)
 
     training.job = Job(
         make,
@@ -76,6 +77,16 @@ def begin(
         end_after=end_after,
     )
     return training
+
+
+def _take(training: Training, run: Run) -> Run:
+    """Returns the run, now the training's, with what was asked for while it was made."""
+    with training.lock:
+        training.run = run
+        run.halts = training.halts
+        for arm, wanted in zip(run.arms, training.experiments, strict=True):
+            arm.learning_rate = wanted.training.learning_rate
+    return run
 
 
 def _records(experiments: Sequence[Experiment]) -> int:
@@ -92,19 +103,25 @@ def history(training: Training) -> tuple[Snapshot, ...]:
 def step(training: Training, updates: int) -> None:
     """Makes so many updates, then pauses, with a record and statistics where it stops.
 
-    Nothing happens while it runs, or before the first record. Waits a little for a record that is
-    still being made.
+    While earlier ones are still being made these come on top. Nothing happens while it plays, or
+    before the first record. Waits a little for a record that a pause has left under way.
     """
-    if training.job.state != "paused":
+    job = training.job
+    if job.playing or job.state not in ("paused", "running", "queued"):
         return
-    training.job.settle(SETTLED)
+    paused = job.state == "paused"
+    if paused:
+        job.settle(SETTLED)
     shown = history(training)
     if not shown or training.run is None:
         return
     now, arms = shown[-1].step, training.experiments
-    training.halt = min(now + updates, max(arm.training.steps for arm in arms))
-    training.run.halt = training.halt  # after going back the next run is not there yet
-    training.job.step(max(_records_between(arms, now, training.halt), 1))
+    begun = now if paused else max(now, *training.halts, 0)
+    halt = min(begun + updates, max(arm.training.steps for arm in arms))
+    with training.lock:
+        training.halts = frozenset(h for h in training.halts if not paused and h > now) | {halt}
+        training.run.halts = training.halts  # after going back the next run is not there yet
+    job.step(max(_records_between(arms, begun, halt), 1))
 
 
 def _records_between(arms: Sequence[Experiment], now: int, halt: int) -> int:
@@ -129,13 +146,13 @@ def set_rates(training: Training, experiments: Sequence[Experiment]) -> None:
 
     Before the first record it only starts with them.
     """
-    run = training.run
-    if run is not None:
-        for arm, new in zip(run.arms, experiments, strict=True):
+    with training.lock:
+        run, training.experiments = training.run, tuple(experiments)
+        for arm, new in zip(run.arms if run else (), experiments, strict=bool(run)):
             arm.learning_rate = new.training.learning_rate
-        rates = [new.training.learning_rate for new in experiments]
-        training.notes.append({"step": run.step, "learning_rates": rates})
-    training.experiments = tuple(experiments)
+    if run is not None:
+        rates = ", ".join(f"{new.training.learning_rate:g}" for new in experiments)
+        training.notes.append({"step": run.step, "change": f"learning rate of the arms: {rates}"})
 
 
 def fits(training: Training, experiments: Sequence[Experiment]) -> bool:
@@ -175,16 +192,28 @@ def go_back(
         training.experiments = before
         return None
     training.notes = [note for note in training.notes if _step(note) <= checkpoint.step]
-    if experiments is not None or to != run.step:
-        training.notes.append({"step": checkpoint.step, "went_back_from": run.step})
+    if checkpoint.step < run.step:
+        change = f"went back from step {run.step}"
+        training.notes.append({"step": checkpoint.step, "change": change})
+    changed = _changed(before, new)
+    if changed:
+        training.notes.append({"step": checkpoint.step, "change": changed})
     return checkpoint.step
+
+
+def _changed(old: Sequence[Experiment], new: Sequence[Experiment]) -> str:
+    """The settings that differ, by arm and key, with their new values."""
+    found = []
+    for letter, a, b in zip(LETTERS, old, new, strict=False):
+        before, after = settings(a), settings(b)
+        names = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+        found += [f"{letter}.{key} = {after.get(key, 'default')}" for key in names]
+    return ", ".join(found)
 
 
 def _from(training: Training, run: Run, step: int, should_stop: ShouldStop) -> Iterator[Snapshot]:
     """The iterator of a run that stands at an earlier step of the given one."""
-    training.run = rewind(run, step, training.experiments)
-    training.run.halt = training.halt
-    return train(training.run, should_stop)
+    return train(_take(training, rewind(run, step, training.experiments)), should_stop)
 
 
 def _step(note: dict[str, object]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snn_core.activations import Activation
-from snn_core.spec import Experiment, NetworkSpec, activation_of
+from snn_core.spec import USUAL_RATES, Experiment, NetworkSpec, activation_of
 from snn_core.train.history import series
 from snn_core.train.result import Snapshot
 from snn_core.train.stability import LayerView, at_start, moments_of
@@ -121,7 +121,8 @@ def why_diverged(
 ) -> str:
     """Returns what came before, and what to try. ``start``: the moments before any update."""
     training, net = experiment.training, experiment.network
-    rate = brief(history[-1].arms[arm].learning_rate / 10.0)
+    smaller = history[-1].arms[arm].learning_rate / 10.0
+    rate = brief(min(smaller, USUAL_RATES[training.optimizer]))
     clipping = "" if training.clip else ", or gradient clipping"
     trend = _growth(history, arm)
     if start[0] == "explodes":

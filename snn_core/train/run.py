@@ -62,10 +62,10 @@ class Checkpoint:
 class Run:
     """Arms on their way; `train` moves it on and nothing else does.
 
-    ``arms[i].learning_rate`` may be set at any time, and so may ``halt``, a step that is recorded
-    with its statistics though no interval asks for it. ``checkpoints`` are of recorded steps, the
-    first always among them; where they would hold more than ``memory`` bytes every other one is
-    dropped.
+    ``arms[i].learning_rate`` may be set at any time, and so may ``halts``, steps that are recorded
+    with their statistics though no interval asks for it. ``checkpoints`` are of recorded steps,
+    the first always among them; where they would hold more than ``memory`` bytes every other one
+    is dropped.
     """
 
     arms: list[Arm]
@@ -75,7 +75,7 @@ class Run:
     checkpoints: list[Checkpoint] = field(default_factory=list)
     memory: int = MEMORY
     spacing: int = 1
-    halt: int = 0
+    halts: frozenset[int] = frozenset()
 
 
 def _never() -> bool:
@@ -121,8 +121,9 @@ def _snapshots(run: Run, should_stop: ShouldStop) -> Iterator[Snapshot]:
     while run.shown is None or any(_goes_on(arm) for arm in run.arms):
         active = [arm for arm in run.arms if _goes_on(arm)]
         target = 0 if run.shown is None else min(next_record(arm) for arm in active)
-        halts = run.step < run.halt <= target
-        target = run.halt if halts else target
+        halt = min((step for step in run.halts if step > run.step), default=target + 1)
+        halts = halt <= target
+        target = min(halt, target)
         begun = time.perf_counter()
         try:
             for arm in active:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from snn_core.spec import Experiment
+from snn_core.spec import Experiment, activation_of
+from snn_core.theory.maps import moment_map
 from snn_core.train.history import records
 from snn_core.train.result import ArmSnapshot, Snapshot
 from snn_core.wording import brief, percent
@@ -168,11 +169,18 @@ def _drift(view: LayerView, experiment: Experiment, index: int) -> str:
     before, after = (float(variance[index + 1]) for variance in view.variance)
     low, high = (brief(float(tau[index])) for tau in view.tau)
     moved = f"stays at {low}" if low == high else f"went from {low} to {high}"
+    spread = float(view.omega_spread[1][index])
+    omega = "omega is 0 in every unit" if spread < 1e-5 else f"omega spread {brief(spread)}"
     said = (
         f"Drifts: the pooled variance of layer {index + 1} went from {brief(before)} to "
-        f"{brief(after)}; tau of its units {moved} on average, omega spread "
-        f"{brief(float(view.omega_spread[1][index]))}"
+        f"{brief(after)}; tau of its units {moved} on average, {omega}"
     )
+    independent = _independent(view, experiment, index)
+    if independent is not None and not 0.5 < independent / after < 2.0:
+        said += (
+            f". Weights of such omega and tau that know nothing of the data would give "
+            f"{brief(independent)}: the rest is that they have aligned with their inputs"
+        )
     if experiment.network.activation != "selu":  # the box is SELU's
         return said + "."
     was, remain = (float(inside.mean()) for inside in view.inside)
@@ -182,11 +190,38 @@ def _drift(view: LayerView, experiment: Experiment, index: int) -> str:
     )
 
 
+def _independent(view: LayerView, experiment: Experiment, index: int) -> float | None:
+    """The variance of a layer if its weights, and those below, were independent of their inputs.
+
+    Then a layer's pre-activations have the variance ``tau variance + Var(omega) mean^2``, pooled
+    over units (He, Zhang, Ren, Sun 2015, eq. 7, with the mean that they have not). None where
+    more than weights and activations shapes the layers.
+    """
+    net = experiment.network
+    plain = (net.kind, net.normalization, net.dropout, net.residual)
+    if plain != ("mlp", "none", "none", False):
+        return None
+    act = activation_of(net)
+    mean, variance = float(view.mean[1][0]), float(view.variance[1][0])
+    for tau, spread in zip(view.tau[1][: index + 1], view.omega_spread[1], strict=False):
+        z = float(tau) * variance + float(spread) ** 2 * mean**2
+        if not 0.0 < z < 1e12:
+            return None
+        found = moment_map(act, 0.0, z)
+        mean, variance = float(found.mean), float(found.variance)
+    return variance
+
+
 def _hold(view: LayerView) -> str:
     ends = [(brief(float(v[1:].min())), brief(float(v[1:].max()))) for v in view.variance]
     spans = [low if low == high else f"between {low} and {high}" for low, high in ends]
-    said = f"Mean and variance hold: the variance is {spans[1]} in every layer"
-    said += f" (at step {view.steps[0]} {spans[0]})" if view.steps[1] > view.steps[0] else ""
+    if view.steps[1] > view.steps[0]:
+        said = (
+            f"Steady: the variance of every layer stays within {DRIFT:g} times of its start, "
+            f"{spans[1]} (at step {view.steps[0]} {spans[0]})"
+        )
+    else:
+        said = f"At the start the variance of every layer is {spans[1]}"
     ratio = back_ratio(view)
     if ratio >= GRADIENT_WORTH_SAYING:
         said += f"; the gradient's variance grows {brief(ratio)}-fold on the way back"

@@ -29,11 +29,13 @@ from snn_core.wording import amount, brief, count, percent
 
 __all__ = ["KINDS", "Verdict", "verdict"]
 
-KINDS = ("waiting", "learns", "learned", "stuck", "overfits", "diverged")
+KINDS = ("waiting", "learns", "learned", "stuck", "overfits", "collapsed", "diverged")
 
 EARLY = 20  # steps, and 3 records: before, a fall of the loss may be the first draw's
 ENOUGH = 100  # steps; deep networks often stay at guessing for some dozen before they learn
 WILD = 1.5  # times the loss of guessing: worse than knowing nothing
+WELL = 0.9  # of accuracy, or R^2, from which on "learned" is said
+COLLAPSE = 0.1  # of accuracy, or R^2, lost for good: more than a batch moves it to and fro
 SAME = 0.01  # of accuracy, or R^2: a row or two of a small validation part
 
 
@@ -91,7 +93,7 @@ def _score(accuracy: np.ndarray, guess: Guess) -> str:
     if guess.regression:
         value, around = f"R² {brief(mean)} on the validation part", brief(spread)
     else:
-        value, around = f"validation accuracy {percent(mean)}", brief(100.0 * spread)
+        value, around = f"validation accuracy {percent(mean)}", f"{brief(100.0 * spread)} points"
     if seeds == 1:
         return f"{value} (1 seed)"
     return f"{value} (± {around}, the standard deviation over {seeds} seeds)"
@@ -216,14 +218,38 @@ def _learning(
             f"weight decay or a smaller network. {moments[1]}{rest}"
         )
         return Verdict("overfits", moments[0], said, f"overfits since step {at}")
+    fell = _collapsed(history, arm, guess)
+    if fell:
+        return Verdict("collapsed", moments[0], f"{fell} {moments[1]}{rest}", "collapsed")
     mean = loss.mean(axis=1)
     over = bool(last.ended) or (int(steps[-1]) >= ENOUGH and has_settled(steps, mean))
     kind, verb = ("learned", "Learned") if over else ("learns", "Learns")
     good = float(last.validation_accuracy.mean()) >= 1.0 - SAME
     falls = last.ended and not good and falls_on(steps, mean, guess)
     more = " The validation loss was still falling: more steps may help." if falls else ""
+    # having learned is a claim; that the loss has come to rest, or the steps are over, is not
+    if over and float(last.validation_accuracy.mean()) < WELL:
+        verb = "Settled" if has_settled(steps, mean) else "Ended"
     said = f"{verb}: {score} at step {last.step}.{more} {moments[1]}{rest}"
-    return Verdict(kind, moments[0], said, f"{kind}, {_few(last.validation_accuracy, guess)}")
+    few = _few(last.validation_accuracy, guess)
+    return Verdict(kind, moments[0], said, f"{verb.lower()}, {few}")
+
+
+def _collapsed(history: Sequence[Snapshot], arm: int, guess: Guess) -> str:
+    """Says so where the accuracy was higher, and has stayed lower; nothing elsewhere."""
+    steps, values = series(history, arm, "validation_accuracy")
+    accuracy = values.mean(axis=1)
+    best, now = int(np.nanargmax(accuracy)), recently(steps, accuracy)
+    trained = series(history, arm, "train_accuracy")[1].mean(axis=1)
+    lost = min(accuracy[best] - now, trained[best] - recently(steps, trained))
+    if not lost > COLLAPSE:
+        return ""
+    rate = history[-1].arms[arm].learning_rate
+    return (
+        f"Collapsed: {_few(values[best], guess)} of the validation part at step {steps[best]}, "
+        f"now {_score(values[-1], guess)}. Try a learning rate below {brief(rate)}, or gradient "
+        "clipping."
+    )
 
 
 def _left(progress: Progress, guess: Guess) -> str:

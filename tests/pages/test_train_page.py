@@ -163,7 +163,8 @@ def test_another_constraint_goes_on_from_here_and_other_networks_start_over() ->
 def test_looking_back_and_going_on_from_there() -> None:
     at = press(opened(), "play")
     healthy(at.slider(key="train.slider").set_value(12).run())
-    assert at.button(key="go_on").label == "Go on from step 12"
+    assert at.button(key="go_on").label == "Go on from step 10"  # the last that is recorded
+    assert "after 10 steps" in " ".join(each.value for each in at.markdown)
     at = press(at, "go_on")
     assert steps(at) == 10 and training(at).job.state == "paused"
     assert steps(press(at, "play")) == 30
@@ -183,6 +184,29 @@ def test_a_reload_finds_its_training_and_a_dead_one_is_no_error() -> None:
     assert training(again) is training(at) and steps(again) == 10
     lost = opened(SMALL | {"job": "gone"})
     assert steps(lost) == 0 and not lost.warning and not lost.error
+
+
+def test_two_tabs_of_one_training_do_not_undo_each_other() -> None:
+    first = press(opened(), "step.10")
+    second = opened(dict(first.query_params))
+    second = change(second, "number_input", "learning_rate", 0.2)
+    first = press(first, "step.1")
+    assert training(first) is training(second) and len(training(first).notes) == 1
+    assert link(first)["learning_rate"] == "0.2"
+    assert control(first, "number_input", "learning_rate").value == 0.2
+
+
+def test_an_empty_address_in_a_session_keeps_the_settings() -> None:
+    at = press(opened(), "step.1")
+    at.query_params.clear()
+    healthy(at.run())
+    assert link(at) == SMALL and steps(at) == 1
+
+
+def test_a_rate_after_the_end_is_asked_about() -> None:
+    at = press(opened(), "play")
+    at = change(at, "number_input", "learning_rate", 0.5)
+    assert len(at.info) == 1 and not training(at).notes
 
 
 def test_arms_are_added_removed_and_set_up_by_themselves() -> None:
