@@ -53,8 +53,14 @@ def reach(page: Page, least: int) -> int:
 
 
 def rests(page: Page, said: str = "paused") -> None:
-    expect(page.get_by_test_id("stProgress")).to_contain_text(said, timeout=LONG)
+    progress = page.get_by_test_id("stProgress")
+    expect(progress).to_contain_text(said, timeout=LONG)
     settled(page)
+    # a record may still be under way, and the curves are drawn in turn with the other figures
+    end = time.monotonic() + LONG / 1000
+    while f"Step {step(page):,} of" not in progress.inner_text():
+        assert time.monotonic() < end, progress.inner_text()
+        page.wait_for_timeout(100)
 
 
 def accuracy(page: Page) -> list[float]:
