@@ -77,6 +77,7 @@ def test_play_moves_the_curves_and_the_accuracy_rises(page: Page) -> None:
     reach(page, 200)
     press(page, "Pause")
     rests(page)
+    page.wait_for_timeout(4000)  # the record that was under way, and a look at rest after it
     at = step(page)
     assert at >= 200 and len(accuracy(page)) == 2
     assert min(accuracy(page)) > max(0.9, *before)
@@ -85,7 +86,7 @@ def test_play_moves_the_curves_and_the_accuracy_rises(page: Page) -> None:
         "node => Math.max(...node._fullData.flatMap(t => Array.from(t.x || [])))"
     )
     assert drawn == at  # the browser holds what the server said, delta after delta
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(4000)
     assert step(page) == at
     expect(page.get_by_text(re.compile("Learn(ed|s)")).first).to_be_visible()
 
@@ -179,7 +180,7 @@ def test_it_goes_on_while_the_person_is_elsewhere(page: Page) -> None:
     at = reach(page, 20)
     navigation = page.get_by_test_id("stTopNavLink")
     navigation.get_by_text("Propagate").click()
-    expect(page.locator(".st-key-hero .plotly-view[role=img]")).to_have_attribute(
+    expect(figure(page, "moments")).to_have_attribute(
         "aria-label", re.compile("Mean and variance"), timeout=LONG
     )
     expect(page.get_by_text(re.compile("Training goes on: step"))).to_be_visible(timeout=LONG)
