@@ -35,7 +35,8 @@ from snn_core.train import Snapshot, series
 
 __all__ = ["curves", "drift", "heat", "orbits"]
 
-MOST_ORBITS = 9  # layers drawn in one panel; more can't be told apart
+MOST_ORBITS = 64  # layers drawn in one panel
+MOST_NUMBERS = 9  # of them that have their number; more can't be told apart
 MOST_COLUMNS = 160  # of a heat map
 LARGEST = 1e3  # loss; guessing has some 2
 DECADES = (0.5, 3.0)  # a variance's colours reach at least, at most so far from 1
@@ -230,9 +231,12 @@ def _orbits(means: np.ndarray, variances: np.ndarray, colour: str) -> list[Drawi
     mean, variance = median(means), median(variances)
     variance = np.where(variance > 0, variance, np.nan)
     last = mean.shape[1] - 1
-    layers = np.unique(np.linspace(0, last, min(last + 1, MOST_ORBITS)).round().astype(int))
+    drawn, layers = (
+        np.unique(np.linspace(0, last, min(last + 1, most)).round().astype(int))
+        for most in (MOST_ORBITS, MOST_NUMBERS)
+    )
     traces = []
-    for layer in layers:
+    for layer in drawn:
         share = 0.35 + 0.65 * layer / max(last, 1)
         x, y = mean[:, layer], variance[:, layer]
         traces.append(

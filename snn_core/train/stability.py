@@ -179,7 +179,8 @@ def _drift(view: LayerView, experiment: Experiment, index: int) -> str:
     if independent is not None and not 0.5 < independent / after < 2.0:
         said += (
             f". Weights of such omega and tau that know nothing of the data would give "
-            f"{brief(independent)}: the rest is that they have aligned with their inputs"
+            f"{brief(independent)} by mean-field theory: the rest is beyond omega and tau, as "
+            "when weights align with their inputs"
         )
     if experiment.network.activation != "selu":  # the box is SELU's
         return said + "."
