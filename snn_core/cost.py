@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -13,16 +13,29 @@ from typing import NamedTuple
 
 import torch
 
-from snn_core.spec import Experiment, activation_of, input_shape, plan_of
+from snn_core.spec import Experiment, LayerPlan, activation_of, input_shape, plan_of
 
-__all__ = ["CORES", "Cost", "available_bytes", "estimate", "refuse", "update_seconds"]
+__all__ = [
+    "CORES",
+    "Cost",
+    "available_bytes",
+    "decompositions",
+    "estimate",
+    "refuse",
+    "update_seconds",
+]
 
 CORES = torch.get_num_threads()
 LONGEST_SECONDS = 300.0
 MEMORY_SHARE = 0.6  # of what is free; the rest is for the page, other visitors and slack
 OVERHEAD = 3e-4  # seconds a layer and seed, whatever its size
 DETAIL_OVERHEAD = 8e-4
-DECOMPOSED = ("orthogonal", "delta_orthogonal", "lsuv", "spectral_norm")
+DECOMPOSED = {  # operations of a float64 decomposition by a product's, over short side^2 * long
+    "orthogonal": 40.0,
+    "delta_orthogonal": 40.0,
+    "lsuv": 40.0,
+    "spectral_norm": 12.0,
+}
 
 
 class Cost(NamedTuple):
@@ -112,9 +125,8 @@ def _seconds(experiment: Experiment, backward: bool, detail: bool) -> float:
     work += products * (2 if backward else 1) / rates.products
     work += sum(values) / rates.passes * (2 + 3 * backward + 40 * detail)
     work += len(layers) * (OVERHEAD + backward * OVERHEAD + detail * DETAIL_OVERHEAD)
-    if net.initializer in DECOMPOSED or net.constraint in DECOMPOSED:
-        sides = [sorted((layer.outputs, layer.fan_in)) for layer in layers]
-        work += sum(40.0 * short**2 * long for short, long in sides) / rates.products
+    parts = (net.initializer, net.constraint)
+    work += sum(sum(decompositions(part, layers)) for part in parts) / rates.products
     side_by_side = _at_once(experiment) if experiment.device == "cpu" else 1
     return experiment.seeds * work / side_by_side
 
@@ -140,8 +152,15 @@ def _bytes(experiment: Experiment, backward: bool, detail: bool) -> float:
     return _at_once(experiment) * own * number + 2 * kept_values + kept_units
 
 
+def decompositions(part: str, layers: Sequence[LayerPlan]) -> list[float]:
+    """Returns the operations of an initializer's or constraint's decomposition of every layer."""
+    sides = [sorted((layer.outputs, layer.fan_in)) for layer in layers]
+    return [DECOMPOSED.get(part, 0.0) * short**2 * long for short, long in sides]
+
+
 def update_seconds(experiment: Experiment, batch: int) -> tuple[float, float]:
-    """Returns the estimated time of a training update of all seeds, and of its longest product.
+    """Returns the estimated time of a training update of all seeds, and of its longest product,
+    or decomposition of one seed's layer.
 
     Counted: three products a layer, the elementwise work, the optimizer's and the constraint's.
     On a CPU convolutions run a seed a core, dense networks a stack of seeds a core. Good to a
@@ -161,12 +180,12 @@ def _update_seconds(experiment: Experiment, batch: int) -> tuple[float, float]:
     products = [2.0 * v * layer.fan_in for v, layer in zip(values, layers, strict=True)]
     work = 3.0 * sum(products) / rates.products + 6.0 * sum(values) / rates.passes
     work += 6.0 * sum(layer.fan_in * layer.outputs for layer in layers) / rates.passes
-    if net.constraint in DECOMPOSED:
-        sides = [sorted((layer.outputs, layer.fan_in)) for layer in layers]
-        work += sum(40.0 * short**2 * long for short, long in sides) / rates.products
+    decomposed = decompositions(net.constraint, layers)
+    work += sum(decomposed) / rates.products
     cores = CORES if experiment.device == "cpu" else 1
     together = seeds / cores if net.kind != "cnn" or seeds == 1 or cores == 1 else 1.0
-    return seeds * work / cores, together * max(products) / rates.products
+    longest = max(together * max(products), *decomposed)
+    return seeds * work / cores, longest / rates.products
 
 
 def refuse(experiment: Experiment, backward: bool = False, detail: bool = False) -> None:

@@ -139,6 +139,13 @@ def test_no_link_raises_anything_but_a_value_error(query: dict[str, str]) -> Non
         assert problems
 
 
+def test_an_arm_keeps_its_depth_where_a_default_has_no_room() -> None:
+    query = {"arms": "2", "kind": "cnn", "data": "digits", "b.depth": "2"}
+    arms, problems = read_arms(query)
+    assert not problems and [arm.network.depth for arm in arms] == [32, 2]
+    assert [arm.network.dense for arm in arms] == [3, 1]
+
+
 def test_there_are_one_to_four_arms() -> None:
     for count in (0, 5):
         with pytest.raises(ValueError, match="1 to 4 arms"):

@@ -192,6 +192,16 @@ def test_only_the_setting_at_fault_falls_back() -> None:
     assert any("Did you mean 'selu'" in problem for problem in problems)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_default_gives_way_to_what_a_link_says(depth: int) -> None:
+    query = {"kind": "cnn", "data": "digits", "depth": str(depth)}
+    experiment, problems = read_query(query)
+    assert not problems and experiment == from_query(query)
+    assert (experiment.network.depth, experiment.network.dense) == (depth, depth - 1)
+    _, problems = read_query(query | {"dense": "3"})
+    assert any("room for at most" in problem for problem in problems)
+
+
 def test_the_default_is_the_empty_link_and_defaults_are_left_out() -> None:
     assert to_query(Experiment()) == {}
     assert to_query(Experiment(network=NetworkSpec(depth=32, width=128))) == {"width": "128"}

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from snn_core.train.ensemble import Trace, effective
 from snn_core.train.notes import notes_of, sums_of
 from snn_core.train.optimize import losses
 from snn_core.train.task import Batch, Order, batch_at, task_of
-from snn_core.train.team import Team, advance, back_and_forth, evaluate, team_of
+from snn_core.train.team import Team, advance, back_and_forth, evaluate, look, team_of
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adadelta")
 TRAINING = TrainingSpec(steps=6, batch_size=16, record_every=2, statistics_every=3)
@@ -639,13 +640,23 @@ def test_an_update_of_large_layers_is_left_in_the_middle(
     assert all(map(torch.equal, whole.net.leaves(), team.net.leaves()))
 
 
-@pytest.mark.parametrize("settings", [{}, {"normalization": "layer"}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"normalization": "layer"},
+        {"constraint": "orthogonal", "learning_rate": 1.0},
+        {"constraint": "orthogonal", "constraint_manner": "parametrization"},
+    ],
+    ids=str,
+)
 def test_stopping_is_obeyed_within_half_a_second(settings: dict[str, Any]) -> None:
     experiment = changed(
         SMALL, data="magic", depth=8, width=512, seeds=4, batch_size=1024, **settings
     )
     team = team_of(experiment, task_of(experiment), range(4))
     for work in (
+        lambda stop: [look(team, stop) for _ in range(100)],
         lambda stop: advance(team, 100, lambda step: 1e-4, True, stop),
         lambda stop: evaluate(team, team.task.train, stop),
     ):
@@ -653,6 +664,43 @@ def test_stopping_is_obeyed_within_half_a_second(settings: dict[str, Any]) -> No
         with pytest.raises(Stopped):
             work(lambda end=end: time.perf_counter() > end)
         assert time.perf_counter() - end < 0.5
+
+
+@pytest.mark.parametrize("manner", ["projection", "parametrization"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("noting", [False, True])
+def test_an_update_is_taken_back_where_its_constraint_is_left_in_the_middle(
+    manner: str, optimizer: str, noting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = changed(
+        SMALL, depth=3, constraint="orthogonal", constraint_manner=manner, optimizer=optimizer
+    )
+    monkeypatch.setattr(ensemble_module, "SLOW", 0.0)
+    rate = partial(rate_at, experiment.training)
+    whole = stepped(experiment, (0, 1), 3)
+    for asks in range(200):
+        team = stepped(experiment, (0, 1), 1)
+        kept = [leaf.detach().clone() for leaf in team.net.leaves()]
+        try:
+            advance(team, 2, rate, noting, after(asks))
+        except Stopped:
+            assert team.step == 1 and all(map(torch.equal, kept, team.net.leaves()))
+            advance(team, 3, rate, noting, ensemble_module.never)
+            assert all(map(torch.equal, whole.net.leaves(), team.net.leaves()))
+        else:
+            break
+    assert 13 < asks < 199  # also in the middle of six decompositions
+
+
+def test_a_slow_constraint_is_the_same_layer_by_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for manner in ("projection", "parametrization"):
+        experiment = changed(SMALL, constraint="orthogonal", constraint_manner=manner)
+        together = stepped(experiment, (0, 1), 3)
+        with monkeypatch.context() as patch:
+            patch.setattr(ensemble_module, "SLOW", 0.0)
+            alone = stepped(experiment, (0, 1), 3)
+        for a, b in zip(together.net.leaves(), alone.net.leaves(), strict=True):
+            assert torch.allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_an_evaluation_asks_after_a_bounded_amount_of_work(

@@ -24,12 +24,12 @@ def main() -> None:
     st.html(STYLE)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
+    with right, st.container(key="hero"):  # the figure first, so that it follows at once
+        notices.link_problems()
+        shown = _moments()
     with left:
         widgets.rail()
     with right:
-        with st.container(key="hero"):
-            notices.link_problems()
-            shown = _moments()
         if shown is not None:
             with st.container(key="details"):
                 _share(shown)

@@ -274,7 +274,9 @@ def experiment(used: Used) -> Experiment:
     Raises ValueError for values that do not go together. Settings that are out of use keep their
     value in the draft, so that they are back when they are needed again.
     """
-    return from_query(_query(_draft(), used))
+    found = from_query(_query(_draft(), used))
+    _take_over(found, "")
+    return found
 
 
 def arms(used: Used) -> tuple[Experiment, ...]:
@@ -283,10 +285,22 @@ def arms(used: Used) -> tuple[Experiment, ...]:
     for letter in letters():
         values = {k: v for k, v in merged(_draft(), letter).items() if k != "arms"}
         try:
-            found.append(from_query(_query(values, used)))
+            arm = from_query(_query(values, used))
         except SettingError as error:
             raise SettingError(error.settings, f"Arm {letter.upper()}: {error}") from None
+        _take_over(arm, letter)
+        found.append(arm)
     return tuple(found)
+
+
+def _take_over(built: Experiment, letter: str) -> None:
+    """Where a default gave way to what the draft says, the draft, and so its widget, follows."""
+    said = merged(_draft(), letter)
+    fitted = {k: v for k, v in settings(built).items() if k not in said and "." not in k}
+    if fitted:
+        prefix = f"{letter}." if len(letters()) > 1 else ""
+        put(_draft() | {prefix + k: v for k, v in fitted.items()})
+        st.rerun()
 
 
 def _query(values: Mapping[str, Value], used: Used) -> dict[str, str]:

@@ -11,6 +11,7 @@ from snn_core.spec import Experiment, to_json
 from snn_core.tables import number
 from snn_core.train import Checkpoint
 from snn_core.train.pictures import step_of
+from snn_core.train.run import weights_in_use
 
 __all__ = ["FORMAT", "weights_safetensors"]
 
@@ -63,7 +64,7 @@ def _named(
         scale = leaves.pop() if experiment.training.trainable_scale else None
         head_weight, head_bias = leaves[-2:]
         runs = (len(leaves) - 2) // 2
-        weights = [w for run in team.weights or leaves[:runs] for w in run.unbind(0)]
+        weights = [w for run in weights_in_use(team, experiment) for w in run.unbind(0)]
         biases = [b for run in leaves[runs : 2 * runs] for b in run.unbind(0)]
         for k in range(head_weight.shape[1]):
             seed = f"seed{first + k}"

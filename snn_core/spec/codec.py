@@ -149,7 +149,19 @@ def _parse(key: str, text: str) -> Value:
 
 
 def _build(values: Mapping[str, Any]) -> Experiment:
-    """Builds the experiment, so that every check runs."""
+    """Builds the experiment, so that every check runs.
+
+    A default that does not go with what is said gives way: it is no one's wish.
+    """
+    try:
+        return _built(values)
+    except SettingError as error:
+        if not error.fit or any(key in values for key in error.fit):
+            raise
+        return _built({**values, **error.fit})
+
+
+def _built(values: Mapping[str, Any]) -> Experiment:
     parts: dict[str, dict[str, float]] = {}
     plain: dict[str, Any] = {}
     for key, value in values.items():

@@ -28,11 +28,20 @@ class HasValues(Protocol):
 
 
 class SettingError(ValueError):
-    """A setting that is refused; ``settings`` names what to give up, the likeliest first."""
+    """A setting that is refused; ``settings`` names what to give up, the likeliest first.
 
-    def __init__(self, settings: str | tuple[str, ...], message: str) -> None:
+    ``fit`` are values of some of them that go with all others.
+    """
+
+    def __init__(
+        self,
+        settings: str | tuple[str, ...],
+        message: str,
+        fit: Mapping[str, Value] | None = None,
+    ) -> None:
         super().__init__(message)
         self.settings = (settings,) if isinstance(settings, str) else settings
+        self.fit = dict(fit or {})
 
 
 def knob(

@@ -152,8 +152,8 @@ class NetworkSpec:
         check(self)
         for name, make in _NETWORK_PARTS.items():
             settle_part(self, name, make)
-        for settings, message in _conflicts(self):
-            raise SettingError(settings, message)
+        for settings, message, fit in _conflicts(self):
+            raise SettingError(settings, message, fit)
 
 
 _NETWORK_PARTS = {
@@ -164,9 +164,9 @@ _NETWORK_PARTS = {
 }
 
 
-def _conflicts(net: NetworkSpec) -> list[tuple[tuple[str, ...], str]]:
-    """Combinations of network settings that make no sense: (settings to give up, sentence)."""
-    found = []
+def _conflicts(net: NetworkSpec) -> list[tuple[tuple[str, ...], str, dict[str, int]]]:
+    """Combinations of settings that make no sense: (to give up, sentence, what would fit)."""
+    found: list[tuple[tuple[str, ...], str, dict[str, int]]] = []
     law = INITIALIZERS[net.initializer]
     if net.kind not in law.kinds:
         found.append(
@@ -176,6 +176,7 @@ def _conflicts(net: NetworkSpec) -> list[tuple[tuple[str, ...], str]]:
                     f"{net.initializer} is for convolutions; an MLP has none. Use orthogonal, its "
                     f"counterpart for dense layers."
                 ),
+                {},
             )
         )
     act = activation_of(net)
@@ -188,6 +189,7 @@ def _conflicts(net: NetworkSpec) -> list[tuple[tuple[str, ...], str]]:
                     f"Alpha dropout sends units to the value where the activation saturates, and "
                     f"{act.name} has none. Use standard dropout, or one of {known}."
                 ),
+                {},
             )
         )
     if net.kernel % 2 == 0:
@@ -198,6 +200,7 @@ def _conflicts(net: NetworkSpec) -> list[tuple[tuple[str, ...], str]]:
                     f"kernel must be odd, so that padding keeps the size, got {net.kernel}; the "
                     f"nearest are {net.kernel - 1} and {net.kernel + 1}."
                 ),
+                {},
             )
         )
     if net.kind == "cnn" and net.dense >= net.depth:
@@ -208,6 +211,7 @@ def _conflicts(net: NetworkSpec) -> list[tuple[tuple[str, ...], str]]:
                     f"A CNN of depth {net.depth} has room for at most {net.depth - 1} dense "
                     f"layers after its convolutions, got dense={net.dense}."
                 ),
+                {"dense": net.depth - 1},
             )
         )
     return found

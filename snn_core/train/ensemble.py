@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from snn_core.activations import ACTIVATIONS
 from snn_core.constraints import Constraint
+from snn_core.cost import decompositions
 from snn_core.network import Layer, build, forward, generator, linear
 from snn_core.normalizations import NORMALIZATIONS
 from snn_core.propagate import Stopped
@@ -24,8 +25,10 @@ __all__ = [
     "draw",
     "effective",
     "is_slow",
+    "is_slow_rule",
     "layers_of",
     "never",
+    "parametrized",
     "project_",
     "run_pass",
 ]
@@ -92,6 +95,12 @@ def never() -> bool:
 def is_slow(plan: LayerPlan, seeds: int, rows: int) -> bool:
     """Returns whether one product of the layer takes long for a person who wants to stop."""
     return 2.0 * plan.fan_in * plan.units * seeds * rows > SLOW
+
+
+def is_slow_rule(net: Ensemble) -> bool:
+    """Returns whether the constraint takes long for a person who wants to stop."""
+    work = sum(decompositions(net.rule.name, [layer.plan for layer in net.shapes]))
+    return len(net.seeds) * work > SLOW
 
 
 def draw(experiment: Experiment, seeds: Sequence[int], outputs: int, inputs: Tensor) -> Ensemble:
@@ -161,29 +170,69 @@ def _head_layer(experiment: Experiment, features: int, outputs: int) -> Layer:
     return Layer(spec, plan, act, norm, _NOTHING, None, _NOTHING, _NOTHING)
 
 
-def effective(net: Ensemble) -> list[Tensor]:
-    """Returns the weights that the networks compute with, shaped as ``net.weights``."""
+def parametrized(weight: Tensor, rule: Constraint) -> Tensor:
+    """Returns what ``rule`` makes of ``(layers, seeds, out, in, *kernel)``, to differentiate."""
+    return rule.apply(weight.flatten(0, 1)).unflatten(0, weight.shape[:2])
+
+
+def effective(net: Ensemble, should_stop: Callable[[], bool] = never) -> list[Tensor]:
+    """Returns the weights that the networks compute with, shaped as ``net.weights``.
+
+    Where that may take long, it asks ``should_stop`` before every network's every layer, and so
+    does the backward pass.
+
+    Raises:
+        Stopped: It was true.
+    """
     if not net.parametrized or net.rule.name == "none":
         return net.weights
+    if not is_slow_rule(net):
+        return [parametrized(weight, net.rule) for weight in net.weights]
+
+    def one(weight: Tensor) -> Tensor:
+        _ask(should_stop)
+        found = net.rule.apply(weight)
+        if found.requires_grad:
+            found.register_hook(partial(_ask, should_stop))
+        return found
+
     return [
-        net.rule.apply(weight.flatten(0, 1)).unflatten(0, weight.shape[:2])
+        torch.cat([one(each) for each in weight.flatten(0, 1).split(1)]).unflatten(
+            0, weight.shape[:2]
+        )
         for weight in net.weights
     ]
 
 
 @torch.no_grad()
-def project_(net: Ensemble) -> None:
-    """Projects the hidden layers' weights, unless they are parametrized; biases stay free."""
+def project_(net: Ensemble, should_stop: Callable[[], bool] = never) -> None:
+    """Projects the hidden layers' weights, unless they are parametrized; biases stay free.
+
+    Where that may take long, it asks ``should_stop`` before every network's every layer.
+
+    Raises:
+        Stopped: It was true; some layers are projected and others not.
+    """
     if net.parametrized or net.rule.name == "none":
         return
     for weight in net.weights:
+        if is_slow_rule(net):
+            for layer, seed in itertools.product(*map(range, weight.shape[:2])):
+                _ask(should_stop)
+                net.rule.project_(weight[layer, seed : seed + 1])
+            continue
         # one layer alone is squeezed, since flattening could copy a convolution's layout
         net.rule.project_(weight.squeeze(0) if len(weight) == 1 else weight.flatten(0, 1))
 
 
-def layers_of(net: Ensemble, quiet: bool = False) -> list[Layer]:
-    """Returns the hidden layers with the weights of now; without dropout where ``quiet``."""
-    weights = [w for run in effective(net) for w in _unbound(run)]
+def layers_of(
+    net: Ensemble, quiet: bool = False, should_stop: Callable[[], bool] = never
+) -> list[Layer]:
+    """Returns the hidden layers with the weights of now; without dropout where ``quiet``.
+
+    ``should_stop`` is as in `effective`.
+    """
+    weights = [w for run in effective(net, should_stop) for w in _unbound(run)]
     biases = [b for run in net.biases for b in _unbound(run)]
     scales = [None] * len(weights) if net.scale is None else net.scale.unbind(0)
     return [
@@ -216,7 +265,7 @@ def run_pass(
     h, found = x, Pass(_NOTHING, [x] if keep else [], [])
     # in place on a view, as z is one, autograd would copy every gradient
     keep_z = keep or torch.is_grad_enabled()
-    for layer in layers_of(net, quiet):
+    for layer in layers_of(net, quiet, should_stop):
         if slow := is_slow(layer.plan, *x.shape[:2]):
             _ask(should_stop)
         z, h = forward(layer, h, masks, keep_z=keep_z)

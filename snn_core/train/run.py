@@ -12,13 +12,23 @@ import torch
 from torch import Tensor
 
 from snn_core.propagate import Stopped
-from snn_core.spec import Experiment
+from snn_core.spec import Experiment, constraint_of
 from snn_core.train.arm import Arm, next_record, proceed, start_arm
-from snn_core.train.ensemble import effective, project_
+from snn_core.train.ensemble import parametrized, project_
 from snn_core.train.result import ArmSnapshot, Snapshot
 from snn_core.train.team import Fault, Team
 
-__all__ = ["Checkpoint", "Run", "can_go_on", "resume", "rewind", "start", "state_of", "train"]
+__all__ = [
+    "Checkpoint",
+    "Run",
+    "can_go_on",
+    "resume",
+    "rewind",
+    "start",
+    "state_of",
+    "train",
+    "weights_in_use",
+]
 
 MEMORY = 2**28  # bytes of checkpoints that a run keeps
 ShouldStop = Callable[[], bool]
@@ -30,7 +40,6 @@ class TeamState:
 
     step: int
     leaves: tuple[Tensor, ...]
-    weights: tuple[Tensor, ...]  # what the networks compute with; not leaves if parametrized
     optimizer: dict[str, Any]
     fault: Fault | None
 
@@ -173,19 +182,27 @@ def state_of(run: Run) -> Checkpoint:
 
 
 @torch.no_grad()
+def weights_in_use(state: TeamState, experiment: Experiment) -> tuple[Tensor, ...]:
+    """Returns the hidden layers' weights that the networks of ``experiment`` compute with.
+
+    They are the first of the leaves, unless a parametrization makes others of them.
+    """
+    kinds = (len(state.leaves) - 2 - experiment.training.trainable_scale) // 2
+    weights = state.leaves[:kinds]
+    if experiment.training.constraint_manner == "projection":
+        return weights
+    return tuple(parametrized(weight, constraint_of(experiment.network)) for weight in weights)
+
+
+@torch.no_grad()
 def _team_state(team: Team) -> TeamState:
     leaves = tuple(leaf.detach().clone() for leaf in team.net.leaves())
-    weights: tuple[Tensor, ...] = ()
-    if team.net.parametrized and team.net.rule.name != "none":
-        weights = tuple(weight.clone() for weight in effective(team.net))
-    return TeamState(
-        team.step, leaves, weights, copy.deepcopy(team.optimizer.state_dict()), team.fault
-    )
+    return TeamState(team.step, leaves, copy.deepcopy(team.optimizer.state_dict()), team.fault)
 
 
 def _bytes(team: TeamState) -> int:
     states = [v for state in team.optimizer["state"].values() for v in state.values()]
-    tensors = [*team.leaves, *team.weights, *states]
+    tensors = [*team.leaves, *states]
     return sum(t.numel() * t.element_size() for t in tensors if isinstance(t, Tensor))
 
 
@@ -265,8 +282,9 @@ def _restore_team(team: Team, state: TeamState, old: Experiment) -> None:
     same_rule = rule == (new.network.constraint, new.network.constraint_parameters)
     same_manner = old.training.constraint_manner == new.training.constraint_manner
     leaves = list(state.leaves)
-    if state.weights and not (same_rule and same_manner):
-        leaves[: len(state.weights)] = state.weights
+    if not (same_rule and same_manner):
+        in_use = weights_in_use(state, old)
+        leaves[: len(in_use)] = in_use
     for leaf, kept in zip(team.net.leaves(), leaves, strict=True):
         leaf.copy_(kept)
     if not (same_rule and same_manner):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -19,7 +20,16 @@ from snn_core.network import generator
 from snn_core.propagate import Stopped
 from snn_core.spec import Experiment
 from snn_core.train.dense import Room, by_hand, is_plain, room_of
-from snn_core.train.ensemble import Ensemble, Trace, draw, effective, never, project_, run_pass
+from snn_core.train.ensemble import (
+    Ensemble,
+    Trace,
+    draw,
+    effective,
+    is_slow_rule,
+    never,
+    project_,
+    run_pass,
+)
 from snn_core.train.notes import Sums, sums_of
 from snn_core.train.optimize import (
     clip_,
@@ -95,7 +105,11 @@ def advance(
 def look(team: Team, should_stop: Callable[[], bool]) -> Sums | None:
     """Returns sums of the pass that the next update will be made from, without the update."""
     found = back_and_forth(team, True, should_stop)[1]
-    return found and sums_of(_activation(team), found, effective(team.net), [], 0.0)
+    if found is None:
+        return None
+    with torch.no_grad():
+        weights = effective(team.net, should_stop)
+    return sums_of(_activation(team), found, weights, [], 0.0)
 
 
 def _activation(team: Team) -> Activation:
@@ -116,19 +130,46 @@ def _update(team: Team, rate: float, noting: bool, should_stop: Callable[[], boo
         group["lr"] = rate
     remembers = remembers_steps(net.experiment.training) and net.rule.name == "none"
     with torch.no_grad():
-        before = [run.clone() for run in effective(net)] if found and not remembers else []
+        before = (
+            [run.clone() for run in effective(net, should_stop)] if found and not remembers else []
+        )
+    undo = _undo(team) if is_slow_rule(net) else _nothing
     team.optimizer.step()
-    project_(net)
+    try:
+        project_(net, should_stop)
+        with torch.no_grad():
+            after = effective(net, should_stop) if found else []
+    except Stopped:
+        undo()
+        raise
     team.step += 1
     if found is None:
         return None
+    if remembers:
+        steps = [team.optimizer.state[run]["momentum_buffer"] for run in net.weights]
+        return sums_of(_activation(team), found, after, steps, rate)
     with torch.no_grad():
-        after = effective(net)
-        if remembers:
-            steps = [team.optimizer.state[run]["momentum_buffer"] for run in net.weights]
-            return sums_of(_activation(team), found, after, steps, rate)
         steps = [old.sub_(new) for old, new in zip(before, after, strict=True)]
-        return sums_of(_activation(team), found, after, steps, 1.0)
+    return sums_of(_activation(team), found, after, steps, 1.0)
+
+
+def _nothing() -> None:
+    """What there is to undo where nobody was asked whether to stop."""
+
+
+def _undo(team: Team) -> Callable[[], None]:
+    """Returns what brings parameters and optimizer back to how they are now."""
+    leaves = [(leaf, leaf.detach().clone()) for leaf in team.net.leaves()]
+    memory = copy.deepcopy(team.optimizer.state_dict()["state"])
+
+    def undo() -> None:
+        with torch.no_grad():
+            for leaf, kept in leaves:
+                leaf.copy_(kept)
+        groups = team.optimizer.state_dict()["param_groups"]
+        team.optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+    return undo
 
 
 def back_and_forth(

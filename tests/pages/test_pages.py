@@ -307,3 +307,11 @@ def test_an_emptied_number_comes_back() -> None:
 def test_junk_about_the_view_leaves_the_link() -> None:
     at = opened(SMALL | {"view.evil": "1", "view.axis": "junk", "view.tab": "Gradients"})
     assert {k for k in link(at) if k.startswith("view.")} <= {"view.axis", "view.tab"}
+
+
+def test_a_control_shows_the_value_that_a_default_gave_way_to() -> None:
+    at = opened({"kind": "cnn", "data": "digits", "depth": "3", "batch": "8", "seeds": "1"})
+    assert control(at, "number_input", "dense").value == 2 and link(at)["depth"] == "3"
+    assert not at.error and not at.warning
+    set_to(at, "select_slider", "depth", 2)
+    assert at.error  # now it was said, and its sentence tells what fits
