@@ -2,8 +2,7 @@
 
 Targets, as shares of the time of a bare loop (nn.Sequential, cross entropy, fused SGD, momentum)
 over the same network, batch and rows: one MLP at most 1.0; 8 seeds at once at most 0.4 a network,
-with every layer's statistics at every step at most 0.5, which depth 16, width 64 meets or misses
-with the state of the machine (0.38 to 0.59); two seeds of a CNN of 12 convolutions at most 0.9.
+with every layer's statistics at every step at most 0.5; two seeds of a CNN of 12 convolutions at most 0.9.
 Where Keras is installed, its train_on_batch stands beside: the same network, batch and optimizer.
 Networks are drawn, and rows standardised, beforehand for all alike.
 """

@@ -38,7 +38,8 @@ class Activation:
         parameters: What a person may set, with bounds.
         values: The settled value of every parameter, by name, in the order of ``parameters``.
         note: A warning or explanation for a person, ``""`` if there is none.
-        pull: ``(g, z) -> g f'(z)`` in one kernel, where torch has it.
+        pull: ``(g, h) -> g f'(z)`` from the output h = f(z), in one kernel, where torch has it.
+            Who has it need not keep z.
         fn_: f in place, ``z -> z``, where torch has it; equals ``fn`` and works under autograd.
     """
 

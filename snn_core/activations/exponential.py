@@ -52,8 +52,8 @@ def _elu_derivative(z: Tensor, alpha: float, scale: float, rate: float) -> Tenso
     return torch.ops.aten.elu_backward(unit_gradient(z), alpha, scale, rate, False, z)
 
 
-def _elu_pull(g: Tensor, z: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
-    return torch.ops.aten.elu_backward(g, alpha, scale, rate, False, z)
+def _elu_pull(g: Tensor, h: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
+    return torch.ops.aten.elu_backward(g, alpha, scale, rate, True, h)
 
 
 def _exponential(

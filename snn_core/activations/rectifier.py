@@ -38,7 +38,7 @@ def relu() -> Activation:
         formula="max(z, 0)",
         fn=torch.relu,
         fn_=torch.relu_,
-        pull=lambda g, z: torch.ops.aten.threshold_backward(g, z, 0.0),
+        pull=lambda g, h: _aten.threshold_backward(g, h, 0.0),
         derivative=lambda z: _aten.threshold_backward(unit_gradient(z), z, 0),
         citation="Nair, Hinton 2010, Rectified Linear Units Improve Restricted Boltzmann "
         "Machines, ICML",

@@ -39,10 +39,11 @@ def is_plain(net: Ensemble) -> bool:
 class Room:
     """Where the passes of a plain network leave their numbers, update after update.
 
-    ``blocks`` are of the hidden layers. All else are views, an entry a layer from the input up,
-    without the seeds axis where there is one seed: plain products are faster than stacks of one.
-    ``weights`` and what follows have the head as their last entry; ``slow`` says where a product
-    takes so long that it is worth asking before it whether to stop.
+    ``blocks`` are of the hidden layers. Where the activation's ``pull`` works from its output, h
+    lies in the place of z and nothing keeps z. All else are views, an entry a layer from the input
+    up, without the seeds axis where there is one seed: plain products are faster than stacks of
+    one. ``weights`` and what follows have the head as their last entry; ``slow`` says where a
+    product takes so long that it is worth asking before it whether to stop.
     """
 
     blocks: Trace
@@ -67,16 +68,18 @@ def room_of(net: Ensemble, rows: int) -> Room:
     kinds = len(net.weights)
     plans, seeds = [layer.plan for layer in net.shapes], len(net.seeds)
     widths = [(k, len([*some])) for k, some in itertools.groupby(plan.outputs for plan in plans)]
-    h, z, pulls = (
+    kinds_kept = 2 if net.shapes[0].activation.pull else 3  # h tells the slope, so z need not stay
+    h, pulls, *z = (
         [net.head_bias.new_empty(count, seeds, rows, width) for width, count in widths]
-        for _ in range(3)
+        for _ in range(kinds_kept)
     )
+    own_h = _matrices(h, alone)
     weights = _matrices([*net.weights, net.head_weight], alone)
     biases = _matrices([*net.biases, net.head_bias], alone)
     return Room(
-        blocks=Trace(h, z, pulls),
-        z=_matrices(z, alone),
-        h=_matrices(h, alone),
+        blocks=Trace(h, z[0] if z else [], pulls),
+        z=_matrices(z[0], alone) if z else own_h,
+        h=own_h,
         pulls=_matrices(pulls, alone),
         leaves=pairs,
         weights=weights,
@@ -142,13 +145,13 @@ def by_hand(
 
 
 def _apply(activation: Activation, z: Tensor, h: Tensor) -> None:
-    """Writes f(z) to h; a copy costs less than memory of its own."""
+    """Writes f(z) to h, which may be z itself; a copy costs less than memory of its own."""
     if activation.fn_ is None:
         h.copy_(activation.fn(z))
     else:
-        activation.fn_(h.copy_(z))
+        activation.fn_(h if h is z else h.copy_(z))
 
 
 def _pull(activation: Activation) -> Callable[[Tensor, Tensor], Tensor]:
-    """g f'(z), in one kernel where the activation has it."""
+    """g f'(z) from what a room keeps for it: the output in one kernel, else z."""
     return activation.pull or (lambda g, z: g * activation.derivative(z))

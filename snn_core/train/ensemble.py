@@ -79,7 +79,8 @@ class Trace:
     """All layers' h, z and dL/dh, in blocks ``(layers, seeds, rows, ...)``.
 
     A block is of neighbours of one shape, so that statistics are few kernels; ``h`` and
-    ``gradients`` begin with the input's.
+    ``gradients`` begin with the input's. There may be no ``z``: then the activation's ``pull``
+    tells its slopes from h.
     """
 
     h: list[Tensor]

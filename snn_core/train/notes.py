@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from snn_core.activations import Activation
+from snn_core.activations.activation import unit_gradient
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU
 from snn_core.statistics import pooled_moments
 from snn_core.train.ensemble import Trace
@@ -62,8 +63,8 @@ def sums_of(
     rows = [run.detach().flatten(3) for run in weights]
     back = [run.detach().flatten(3) for run in steps]
     limit, largest, saturated = 0.05 * activation.largest_slope, [], []
-    for run in trace.z:
-        slope = activation.derivative(run[:, :, :ROWS]).abs_()
+    for run in trace.z or trace.h[1:]:
+        slope = _slope(activation, run[:, :, :ROWS], bool(trace.z)).abs_()
         if slope.dim() > 4:  # a unit is a channel, over rows and positions
             slope = slope.movedim(3, -1).flatten(2, -2)
         largest.append(slope.amax(2))
@@ -78,6 +79,13 @@ def sums_of(
         largest=largest,
         saturated=saturated,
     )
+
+
+def _slope(activation: Activation, values: Tensor, before: bool) -> Tensor:
+    """f'(z) from z, or from f(z) where that is kept instead."""
+    if before or activation.pull is None:
+        return activation.derivative(values)
+    return activation.pull(unit_gradient(values), values)
 
 
 def _parts(run: Tensor) -> Tensor:
