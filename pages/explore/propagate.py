@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import figures, notices, results, state, widgets, words
+from pages.ui import figures, notices, results, state, views, widgets, words
 from pages.ui.plotly_view import plotly_view
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment
@@ -78,18 +78,10 @@ def _attempt() -> Propagation | None:
 
 def _tabs(experiment: Experiment) -> None:
     names = list(TABS)
-    chosen = state.view("tab", names)
-    if st.session_state.get("tab") != chosen:
-        st.session_state["tab"] = chosen
-    tabs = st.tabs(names, key="tab", on_change=_look, args=("tab", names[0]))
-    for tab, (draw, backward, detail) in zip(tabs, TABS.values(), strict=True):
+    for tab, (draw, backward, detail) in zip(views.tabs(names), TABS.values(), strict=True):
         if tab.open:
             with tab:
                 _tab(experiment, draw, backward, detail)
-
-
-def _look(name: str, usual: str) -> None:
-    state.look(name, st.session_state[name], usual)
 
 
 def _tab(
@@ -122,29 +114,13 @@ def _gradients(p: Propagation) -> None:
 
 def _units(p: Propagation) -> None:
     depth = len(p.layers) - 1
-    allowed = [str(depth), *(str(layer) for layer in range(1, depth))]
-    layer = int(state.view("layer", allowed))
-    if depth > 1:
-        st.session_state["layer"] = layer
-        st.slider(
-            "Layer",
-            1,
-            depth,
-            key="layer",
-            on_change=_look_at_layer,
-            args=(str(depth),),
-            help="The hidden layer whose units are shown; 1 is the first.",
-        )
+    layer = views.layer(depth, depth, "units")
     expected = results.unit_moments(p, layer)
     summary = words.units(p, layer)
     plotly_view(figures.units_of_layer(p, layer, expected), "units", summary)
     st.markdown(summary)
     _reasons(p, "Single units")
     st.caption(words.UNITS)
-
-
-def _look_at_layer(usual: str) -> None:
-    state.look("layer", str(st.session_state["layer"]), usual)
 
 
 def _saturation(p: Propagation) -> None:
@@ -169,17 +145,8 @@ def _share(experiment: Experiment) -> None:
         notices.share(state.link(experiment))
         with st.popover("Symbols"):
             st.markdown(words.SYMBOLS)
-        axis = state.view("axis", AXES)
-        if st.session_state.get("axis") != axis:
-            st.session_state["axis"] = axis
-        st.selectbox(
-            "Variance axis",
-            AXES,
-            key="axis",
-            on_change=_look,
-            args=("axis", AXES[0]),
-            width=160,
-            help="auto: logarithmic where the values span decades.",
+        views.choose(
+            "axis", "Variance axis", AXES, "auto: logarithmic where the values span decades."
         )
 
 

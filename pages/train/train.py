@@ -7,7 +7,7 @@ import pathlib
 
 import streamlit as st
 
-from pages.ui import live, notices, state, training_tabs, training_words, watch, widgets, words
+from pages.ui import live, notices, state, training_words, views, watch, widgets, words
 from pages.ui.plotly_view import resend
 from snn_core.spec import Experiment, arm_settings
 from snn_core.train.live import Training, fits, history, only_rates_differ, set_rates, step
@@ -219,17 +219,13 @@ def _transport(training: Training) -> None:
             help="Frees the server; what has been shown stays. Play starts again from "
             "the last step that is kept.",
         )
-        if st.session_state.get("speed") != speed:
-            st.session_state["speed"] = speed
-        st.selectbox(
+        views.choose(
+            "speed",
             "Speed",
             list(SPEEDS),
-            key="speed",
-            on_change=training_tabs.remember,
-            args=("speed", "max"),
+            "Updates of the curves a second, at most.",
+            _speed,
             width=130,
-            format_func=_speed,
-            help="Updates of the curves a second, at most.",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import layer_figures, live, state, training_figures, training_words
+from pages.ui import layer_figures, live, training_figures, training_words, views
 from pages.ui.arm_traces import record_at
 from pages.ui.plotly_view import plotly_view
 from snn_core.spec import input_shape
@@ -26,7 +26,7 @@ from snn_core.train import (
 )
 from snn_core.train.live import Training
 
-__all__ = ["TABS", "Look", "draw_tabs", "remember"]
+__all__ = ["TABS", "Look", "draw_tabs"]
 
 PICTURE_EVERY = 0.5  # seconds between pictures that networks have to be run for
 
@@ -46,19 +46,10 @@ class Look:
         return self.records[-1].step if self.at is None else self.at
 
 
-def remember(name: str, usual: str) -> None:
-    """Remembers a choice of what is looked at."""
-    state.look(name, st.session_state[name], usual)
-
-
 def draw_tabs(look: Look) -> None:
     """Draws the tabs, and in the open one its figures; the others cost nothing."""
     tabs = {n: draw for n, draw in TABS.items() if n != "Boundary" or _plane(look.training)}
-    chosen = state.view("tab", list(tabs))
-    if st.session_state.get("tab") != chosen:
-        st.session_state["tab"] = chosen
-    drawn = st.tabs(list(tabs), key="tab", on_change=remember, args=("tab", next(iter(tabs))))
-    for tab, draw in zip(drawn, tabs.values(), strict=True):
+    for tab, draw in zip(views.tabs(list(tabs)), tabs.values(), strict=True):
         if tab.open:
             with tab:
                 draw(look)
@@ -126,25 +117,10 @@ def _draw_boundary(look: Look, found: list[Boundary], step: int) -> None:
 
 def _histograms(look: Look) -> None:
     deepest = max(arm.network.depth for arm in look.training.experiments)
-    allowed = [str(layer) for layer in range(1, deepest + 1)]
-    layer = int(state.view("layer", allowed))
-    if deepest > 1:
-        st.session_state["layer"] = layer
-        st.slider(
-            "Layer",
-            1,
-            deepest,
-            key="layer",
-            on_change=_look_at_layer,
-            help="The hidden layer whose numbers are shown; 1 is the first.",
-        )
+    layer = views.layer(deepest, 1, "numbers")
     _picture(
         look, f"histograms.{layer}", partial(_of_layer, layer), partial(_draw_histograms, layer)
     )
-
-
-def _look_at_layer() -> None:
-    state.look("layer", str(st.session_state["layer"]), "1")
 
 
 def _of_layer(layer: int, run: Run, index: int, checkpoint: Checkpoint) -> Histograms | None:

@@ -12,9 +12,9 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui import live, state, training_figures, training_words
+from pages.ui import live, state, training_figures, training_words, views
 from pages.ui.plotly_view import plotly_view
-from pages.ui.training_tabs import Look, draw_tabs, remember
+from pages.ui.training_tabs import Look, draw_tabs
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
 from snn_core.spec import Experiment
 from snn_core.train import (
@@ -104,6 +104,7 @@ def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:
             "Step shown",
             0,
             last,
+            at,
             key="train.slider",
             on_change=_scrubbed,
             args=(training,),
@@ -153,18 +154,13 @@ def _verdicts(look: Look, upto: Sequence[Snapshot], busy: bool) -> None:
         )
         st.session_state["train.verdicts"] = (key, time.monotonic(), text)
     st.markdown(text)
-    if st.session_state.get("goal") != goal:
-        st.session_state["goal"] = goal
-    st.selectbox(
+    views.choose(
+        "goal",
         "Accuracy to reach",
         GOALS,
-        key="goal",
-        on_change=remember,
-        args=("goal", GOALS[0]),
-        format_func=lambda name: f"{int(name) / 100:g}",
-        width=160,
-        help="The table says after how many steps the validation accuracy (of a regression, R²) "
+        "The table says after how many steps the validation accuracy (of a regression, R²) "
         "first reached this.",
+        lambda name: f"{int(name) / 100:g}",
     )
 
 

@@ -168,7 +168,8 @@ def _arms(known: Mapping[str, Field[Any]]) -> None:
         st.session_state["arm"] = chosen
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.segmented_control(
-            "Arm", here, key="arm", required=True, format_func=str.upper, on_change=_look_at_arm,
+            "Arm", here, default=chosen, key="arm", required=True,
+            format_func=str.upper, on_change=_look_at_arm,
             label_visibility="collapsed",
         )  # fmt: skip
         st.button("Add", on_click=state.add_arm, key="add_arm", disabled=len(here) == 4,
@@ -199,7 +200,7 @@ def _control(setting: Field[Any], key: str) -> None:
     if meta["options"] is not None:
         _choice(setting, key)
     elif isinstance(setting.default, bool):
-        _widget(st.toggle, key, meta["label"], help=meta["help"])
+        _widget(st.toggle, key, meta["label"], value=state.value(key), help=meta["help"])
     elif setting.name in SLIDERS:
         _slider(setting, key)
     else:
@@ -212,7 +213,9 @@ def _widget(
 ) -> None:
     """Draws a widget that is a view of the draft: it shows its value and writes it back.
 
-    A number field also takes its value as Streamlit's default, to which an emptied one returns.
+    It takes its value also as Streamlit's default, to which an emptied number field returns. And
+    where the next run begins before this one's messages were sent, they are lost, and the browser
+    learns no more than the default: it would report that as a person's wish.
     Two widgets of one setting have a different ``twin`` each. A change of one draws the other
     afresh, under a new key: in its next message the browser may still report the other's old
     value, and that must not count as a change.
@@ -255,7 +258,10 @@ def _choice(setting: Field[Any], name: str) -> None:
     chosen = table.get(state.value(name))
     citation = getattr(chosen, "citation", "")
     about = f"{meta['help']}\n\n{label(chosen.name)}: {citation}" if citation else meta["help"]
-    _widget(st.selectbox, name, meta["label"], options=options, format_func=label, help=about)
+    _widget(
+        st.selectbox, name, meta["label"], options=options, format_func=label, help=about,
+        index=options.index(state.value(name)),
+    )  # fmt: skip
     for text in (getattr(chosen, "note", ""), getattr(chosen, "description", "")):
         if text:
             st.caption(text)
@@ -287,7 +293,10 @@ def _slider(setting: Field[Any], name: str) -> None:
     about = f"{meta['help']} {low} to {high}: the slider goes through round numbers, the field "
     about += "beside it takes any."
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
-        _widget(st.select_slider, name, meta["label"], options=stops, help=about)
+        _widget(
+            st.select_slider, name, meta["label"], options=stops, help=about,
+            value=state.value(name),
+        )  # fmt: skip
         _widget(
             st.number_input, name, f"{meta['label']}, exactly", EXACT, value=state.value(name),
             min_value=low, max_value=high, step=1,

@@ -309,6 +309,27 @@ def test_junk_about_the_view_leaves_the_link() -> None:
     assert {k for k in link(at) if k.startswith("view.")} <= {"view.axis", "view.tab"}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_control_says_its_value_in_every_message(page: Path) -> None:
+    """The first message may be lost, and only it says that the session has set the value."""
+    query = (
+        SMALL if page == PROPAGATE else {"depth": "2", "width": "8", "seeds": "2", "steps": "9"}
+    )
+    at = healthy(opened(query | {"activation": "relu", "residual": "1"}, page).run())
+    found = 0
+    for kind in ("select_slider", "selectbox", "toggle", "number_input"):
+        for each in (w for w in getattr(at, kind) if (w.key or "").startswith("set.")):
+            default = each.proto.default
+            if kind == "selectbox":
+                assert each.proto.options[default] == each.format_func(each.value), each.key
+            elif kind == "select_slider":
+                assert each.proto.options[int(default[0])] == str(each.value), each.key
+            else:
+                assert default == each.value, each.key
+            found += 1
+    assert found > 20
+
+
 def test_a_control_shows_the_value_that_a_default_gave_way_to() -> None:
     at = opened({"kind": "cnn", "data": "digits", "depth": "3", "batch": "8", "seeds": "1"})
     assert control(at, "number_input", "dense").value == 2 and link(at)["depth"] == "3"
