@@ -12,6 +12,7 @@ import pytest
 from plotly import graph_objects as go
 
 from pages.ui import figures, panels, words
+from pages.ui.plotly_view.delta import numbers
 from snn_core.propagate import QUANTILES, Detail, Propagation
 from snn_core.spec import Experiment, NetworkSpec
 from snn_core.theory.prediction import Prediction
@@ -133,9 +134,9 @@ WORDS = (
 @pytest.mark.parametrize("name", RESULTS)
 @pytest.mark.parametrize("draw", FIGURES)
 def test_every_result_draws_and_is_valid_json(name: str, draw: str) -> None:
-    figure = FIGURES[draw](RESULTS[name])
-    assert isinstance(figure, go.Figure)
-    json.dumps(figure.to_plotly_json(), allow_nan=False)  # a browser reads no NaN in JSON
+    figure = numbers(FIGURES[draw](RESULTS[name]))
+    assert go.Figure(figure).data  # Plotly checks every attribute
+    json.dumps(figure, allow_nan=False)  # a browser reads no NaN in JSON
 
 
 @pytest.mark.filterwarnings("error")
@@ -148,7 +149,7 @@ def test_every_result_has_words(name: str) -> None:
 
 @pytest.mark.parametrize("draw", ["moments", "gradients", "saturation", "units"])
 def test_predicted_is_dashed_and_measured_is_not(draw: str) -> None:
-    figure = FIGURES[draw](RESULTS["normal"])
+    figure = go.Figure(FIGURES[draw](RESULTS["normal"]))
     dashed = [t for t in figure.data if t.legendgroup == "predicted"]
     assert dashed and all(t.line.dash == "dash" for t in dashed)
     rest = [t for t in figure.data if t.legendgroup in ("median", "seeds")]
@@ -159,7 +160,7 @@ def test_hero_shows_the_numbers_of_the_result() -> None:
     p = RESULTS["normal"]
     lines = {
         (t.name, t.yaxis): np.asarray(t.y)
-        for t in figures.moments_by_layer(p).data
+        for t in go.Figure(figures.moments_by_layer(p)).data
         if t.y is not None
     }
     np.testing.assert_array_equal(lines["median", "y2"], np.median(p.variance, axis=0))
@@ -172,12 +173,13 @@ def test_hero_shows_the_numbers_of_the_result() -> None:
     (1.0, "log", "log"), (3.0, "linear", "linear"),
 ])  # fmt: skip
 def test_axis_is_logarithmic_where_it_spans_decades(growth: float, scale: str, kind: str) -> None:
-    assert figures.moments_by_layer(result(growth=growth), scale).layout.yaxis2.type == kind
+    figure = figures.moments_by_layer(result(growth=growth), scale)
+    assert figure["layout"]["yaxis2"]["type"] == kind
 
 
 def test_band_is_named_after_what_it_is() -> None:
     def names(p: Propagation) -> set[str]:
-        return {t.name for t in figures.moments_by_layer(p).data}
+        return {t.name for t in go.Figure(figures.moments_by_layer(p)).data}
 
     assert "±2 sd at this width (theory)" in names(RESULTS["normal"])
     assert "spread over seeds" in names(RESULTS["no prediction"])
@@ -185,13 +187,14 @@ def test_band_is_named_after_what_it_is() -> None:
 
 def test_theory_band_is_two_standard_deviations() -> None:
     p = RESULTS["normal"]
-    spread = [t for t in figures.moments_by_layer(p).data if t.legendgroup == "spread" and t.fill]
+    drawn = go.Figure(figures.moments_by_layer(p))
+    spread = [t for t in drawn.data if t.legendgroup == "spread" and t.fill]
     high = p.predicted.variance + 2 * p.predicted.variance_sd
     np.testing.assert_allclose(np.asarray(spread[1].y)[len(high) :][::-1], high)
 
 
 def test_a_log_axis_gets_no_value_that_it_can_not_draw() -> None:
-    for trace in figures.moments_by_layer(RESULTS["died"], "log").data:
+    for trace in go.Figure(figures.moments_by_layer(RESULTS["died"], "log")).data:
         if trace.yaxis == "y2":
             y = np.asarray(trace.y, dtype=float)
             assert not (y <= 0).any()

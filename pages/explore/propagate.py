@@ -19,6 +19,7 @@ AXES = ("auto", "log", "linear")
 def main() -> None:
     """Reads the setting, asks the core, draws, explains."""
     state.open_link(state.PROPAGATE)
+    held = state.held()
     st.title("Propagate", anchor=False)
     st.caption(words.INTRODUCTION)
     st.html(STYLE)
@@ -26,7 +27,7 @@ def main() -> None:
         left, right = st.columns([1, 3], gap="large")
     with right, st.container(key="hero"):  # the figure first, so that it follows at once
         notices.link_problems()
-        shown = _moments()
+        shown = _moments(held)
     with left:
         widgets.rail()
     with right:
@@ -36,19 +37,26 @@ def main() -> None:
                 _tabs(shown)
 
 
-def _moments() -> Experiment | None:
-    """Draws the hero figure; returns the experiment that it shows."""
-    p = _attempt()
+def _moments(held: bool) -> Experiment | None:
+    """Draws the hero figure; returns the experiment that it shows.
+
+    While a hand holds a slider the figure follows with as many seeds as are quick, and the rest
+    of the page stays with the last whole result.
+    """
+    last: Propagation | None = st.session_state.get("shown")
+    p = _attempt(held)
     if p is None:
         return None
-    state.write_link(state.link(p.experiment))
-    scale = state.view("axis", AXES)
-    plotly_view(figures.moments_by_layer(p, scale), "moments", words.moments_alt(p))
+    if not held:
+        state.write_link(state.link(p.experiment))
+    plotly_view(
+        figures.moments_by_layer(p, state.view("axis", AXES)), "moments", words.moments_alt(p)
+    )
     for accident in words.accidents(p):
         st.warning(accident)
     st.markdown(words.moments(p))
     _reasons(p)
-    return p.experiment
+    return last.experiment if held and last is not None else p.experiment
 
 
 def _reasons(p: Propagation, *topics: str) -> None:
@@ -58,12 +66,12 @@ def _reasons(p: Propagation, *topics: str) -> None:
         st.caption(" ".join(found))
 
 
-def _attempt() -> Propagation | None:
+def _attempt(held: bool) -> Propagation | None:
     """Returns the result of the setting, or the last good one with a sentence that says so."""
     last: Propagation | None = st.session_state.get("shown")
     try:
         experiment = state.experiment(widgets.used)
-        p = results.propagation(experiment)
+        p = results.propagation(results.quick(experiment) if held else experiment)
     except (ValueError, MemoryError, RuntimeError) as error:
         kept = " The figures still show the last setting that worked." if last else ""
         st.error(notices.sentence(error) + kept)
@@ -72,7 +80,8 @@ def _attempt() -> Propagation | None:
         st.info("Stopped. The figures still show the setting before." if last else "Stopped.")
         st.button("Propagate after all", on_click=results.release, key="release")
         return last
-    st.session_state["shown"] = p
+    if not held:
+        st.session_state["shown"] = p
     return p
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pathlib
+import time
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from snn_core.train.live import Training, fits, history, only_rates_differ, set_
 
 STYLE = pathlib.Path(widgets.__file__).with_name("page.css")
 SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
+DOUBLE_CLICK = 0.4  # seconds
 FIRST = 0.5  # seconds that the page waits for the first record, so that it opens with one
 
 
@@ -236,7 +238,12 @@ def _speed(name: str) -> str:
 def _act(training: Training, what: str, count: int = 0) -> None:
     """What a button does. A training that is over gets a thread again where it is to go on."""
     state.touch()
-    job = training.job
+    job, now = training.job, time.monotonic()
+    if what == "play" and live.is_busy(training):
+        # pressed on a button that is not redrawn yet: a wish to pause, unless it is a double click
+        if now - st.session_state.get("train.played", now) < DOUBLE_CLICK:
+            return
+        what = "pause"
     if what == "pause":
         job.pause()
     elif what == "stop":
@@ -248,6 +255,7 @@ def _act(training: Training, what: str, count: int = 0) -> None:
         if not job.alive:
             live.revive(training)
         if what == "play":
+            st.session_state["train.played"] = now
             training.job.play()
         else:
             step(training, count)

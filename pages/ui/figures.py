@@ -9,7 +9,6 @@ import math
 from typing import Any
 
 import numpy as np
-from plotly import graph_objects as go
 
 from pages.ui import panels
 from pages.ui.panels import (
@@ -37,7 +36,7 @@ MOST_POINTS = 3000  # of a cloud; more are slow to draw and no clearer
 STANDARD_DEVIATIONS = 2
 
 
-def moments_by_layer(p: Propagation, scale: str = "auto") -> go.Figure:
+def moments_by_layer(p: Propagation, scale: str = "auto") -> dict[str, Any]:
     """Returns mean and variance over depth, measured and predicted.
 
     A variance that leaves 1 geometrically is vanishing or exploding activations; seeds that fan
@@ -64,7 +63,7 @@ def moments_by_layer(p: Propagation, scale: str = "auto") -> go.Figure:
         shown = np.concatenate([measured.ravel(), low[alive], high[alive]])
         axes.append(_log_ticks(shown) if is_log else _window(shown, expected, least))
     keys = [*_keys(), panels.key(spread, "spread", panels.rgba(NEUTRAL, 0.3), width=10)]
-    return panels.figure(
+    drawn = panels.figure(
         [
             Panel("Mean of the activations", sides[0], x_axis=_layer_axis(p), y_axis=axes[0]),
             Panel(
@@ -77,9 +76,11 @@ def moments_by_layer(p: Propagation, scale: str = "auto") -> go.Figure:
         ],
         keys,
     )
+    drawn["layout"]["meta"]["prefix"] = "depth"
+    return drawn
 
 
-def gradients_by_layer(p: Propagation, scale: str = "auto") -> go.Figure:
+def gradients_by_layer(p: Propagation, scale: str = "auto") -> dict[str, Any]:
     """Returns the gradient's variance and mean over depth.
 
     Read from right to left: the gradient enters at the last layer with variance 1. A straight
@@ -101,7 +102,7 @@ def gradients_by_layer(p: Propagation, scale: str = "auto") -> go.Figure:
     )
 
 
-def distribution_by_layer(p: Propagation) -> go.Figure:
+def distribution_by_layer(p: Propagation) -> dict[str, Any]:
     """Returns the histogram of every layer as one column of a heat map, with quantile lines.
 
     Mass piling up at one value is saturation; quantiles that close on a line are a dying network.
@@ -176,7 +177,7 @@ def _value_ticks(edges: np.ndarray) -> dict[str, Any]:
 
 def units_of_layer(
     p: Propagation, layer: int, expected: tuple[np.ndarray, np.ndarray] | None
-) -> go.Figure:
+) -> dict[str, Any]:
     """Returns the units of one hidden layer: omega against tau, and each unit's own moments.
 
     ``layer`` counts from 1; ``expected`` is the SNN map's ``(mean, variance)`` of every unit for
@@ -210,7 +211,7 @@ def units_of_layer(
     return panels.figure(shown, hover="closest")
 
 
-def saturation_by_layer(p: Propagation) -> go.Figure:
+def saturation_by_layer(p: Propagation) -> dict[str, Any]:
     """Returns saturation, correlation between samples, and what the variance is made of.
 
     Dead units pass nothing on; a correlation of 1 means that the network maps every input to the

@@ -51,7 +51,7 @@ def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
             middle = positive(over_seeds(whole[:, :, 1] / whole[:, :, -1])[1])
         growth.append(line(x, middle, colour, letter(index), "median"))
         ends.append((index, x, middle))
-    return panels.drawing(
+    return panels.figure(
         [
             Panel(
                 "Gradient of each layer's output (rms)",
@@ -86,7 +86,7 @@ def saturation(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
     shown, axis = _records(history, at), {"range": [-0.03, 1.05]}
     saturated = _by_layer([(i, r.saturated) for i, r in shown], 1, log=False)
     dead = _by_layer([(i, r.dead) for i, r in shown], 1, log=False)
-    return panels.drawing(
+    return panels.figure(
         [
             Panel("Saturated activations, share", saturated, y_axis=axis),
             Panel("Dead units, share", dead, y_axis=axis),
@@ -144,7 +144,7 @@ def boundaries(found: Sequence[Boundary | None], titles: Sequence[str]) -> Drawi
                 y_axis={"showgrid": False},
             )
         )
-    drawn = panels.drawing(shown, hover="closest")
+    drawn = panels.figure(shown, hover="closest")
     drawn["layout"]["height"] = 380
     return drawn
 
@@ -201,7 +201,7 @@ def histogram(found: Sequence[Histograms | None], layer: int) -> Drawing:
             continue
         for side, part in zip(sides, (each.weights, each.activations), strict=True):
             side.append(_steps(part.edges, part.density, colour, letter(index)))
-    return panels.drawing(
+    return panels.figure(
         [
             Panel(f"Weights of layer {layer}", sides[0], "weight", "density", log=True),
             Panel(f"Activations of layer {layer}", sides[1], "activation", log=True),

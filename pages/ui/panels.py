@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from plotly import graph_objects as go
 
 __all__ = [
     "ARMS",
@@ -28,7 +27,6 @@ __all__ = [
     "VARIANCE",
     "band",
     "drawable",
-    "drawing",
     "figure",
     "key",
     "line",
@@ -70,15 +68,12 @@ class Panel:
 
 def figure(
     panels: Sequence[Panel], keys: Sequence[dict[str, Any]] = (), hover: str = "x unified"
-) -> go.Figure:
-    """Returns the panels in one row; stacked on a narrow screen, by ``layout.meta.narrow``."""
-    return go.Figure(drawing(panels, keys, hover))
-
-
-def drawing(
-    panels: Sequence[Panel], keys: Sequence[dict[str, Any]] = (), hover: str = "x unified"
 ) -> dict[str, Any]:
-    """Returns what `figure` does as Plotly's JSON has it, unchecked: for what is redrawn often."""
+    """Returns the panels in one row; stacked on a narrow screen, by ``layout.meta.narrow``.
+
+    As Plotly's JSON has it, unchecked: a figure follows a hand, and checking takes longer than
+    making it. The tests check.
+    """
     count, gap = len(panels), 0.11 if any(panel.y for panel in panels) else 0.07
     width = (1 - gap * (count - 1)) / count
     traces = list(keys)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import streamlit as st
 
 from pages.ui import state
+from snn_core.cost import CORES, estimate
 from snn_core.propagate import Propagation, run
 from snn_core.spec import Experiment
 from snn_core.theory.predict import unit_moments as snn_map
 
-__all__ = ["Shelf", "propagation", "release", "size", "stopped", "unit_moments"]
+__all__ = ["Shelf", "propagation", "quick", "release", "size", "stopped", "unit_moments"]
 
 MOST_BYTES = 256 * 2**20
+QUICK = 0.04  # seconds of a figure that follows a hand
 PATIENCE = 1.0  # seconds without a sign of life that nobody minds, judged by the pace so far
 
 
@@ -95,6 +98,13 @@ def propagation(
         )
     _shelf().put(key, result)
     return result
+
+
+def quick(experiment: Experiment) -> Experiment:
+    """Returns the experiment with as many of its seeds as a hand that moves does not notice."""
+    each = estimate(experiment).seconds / math.ceil(experiment.seeds / CORES)
+    seeds = CORES * max(int(QUICK / each), 1)
+    return replace(experiment, seeds=min(experiment.seeds, seeds))
 
 
 class _Sign:

@@ -43,6 +43,8 @@ __all__ = [
     "dismiss",
     "experiment",
     "has",
+    "held",
+    "hold",
     "letters",
     "link",
     "look",
@@ -230,6 +232,16 @@ def put(new: Draft) -> None:
 def reset() -> None:
     """Puts every setting back to what the page opens with."""
     put(desk().read(desk().opening)[0])
+
+
+def hold(held: bool) -> None:
+    """Remembers, for the next run, whether a hand still moves the slider that started it."""
+    st.session_state["held"] = held
+
+
+def held() -> bool:
+    """Returns whether a hand moves the slider that started this run; asked once a run."""
+    return st.session_state.pop("held", False)
 
 
 def new_weights() -> None:

@@ -60,7 +60,7 @@ def curves(
     score = "R²" if regression else "Accuracy"
     crossed = [*marks(at), *(mark for step in changed for mark in marks(step))]
     bounded = {} if regression else {"range": [-0.02, 1.04]}
-    return panels.drawing(
+    return panels.figure(
         [
             Panel(
                 "Squared error" if regression else "Loss (cross entropy in nats)",
@@ -151,7 +151,7 @@ def heat(
                 y_axis=axis,
             )
         )
-    drawn = panels.drawing(shown or [Panel("", [])], hover="closest")
+    drawn = panels.figure(shown or [Panel("", [])], hover="closest")
     drawn["layout"] |= {"coloraxis": scale, "height": 270}
     drawn["layout"]["margin"] |= {"r": 70}
     bar = "coloraxis.colorbar"  # on a narrow screen beside the first panel only
@@ -222,7 +222,7 @@ def orbits(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = 
                 shapes=[_domain()],
             )
         )
-    drawn = panels.drawing(shown or [Panel("", [])], hover="closest")
+    drawn = panels.figure(shown or [Panel("", [])], hover="closest")
     drawn["layout"]["height"] = 380
     return drawn
 
@@ -313,7 +313,7 @@ def drift(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
         sides[2].append(line(x, share, colour, f"{letter(index)} inside", "mean"))
         ends[2].append((index, x, share))
     sides = [[*side, letters(end)] for side, end in zip(sides, ends, strict=True)]
-    return panels.drawing(
+    return panels.figure(
         [
             Panel(
                 "omega = Σ w of the units, and Theorem 1",

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from pages.ui import state, words
+from pages.ui.live_slider import live_slider, reading
 from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.normalizations import NORMALIZATIONS
 from snn_core.spec import SHARED, USUAL_RATES, Experiment, NetworkSpec, TrainingSpec, arm_of
-from snn_core.tables import Parameter
+from snn_core.tables import Parameter, number
 
 __all__ = ["ARM", "GROUPS", "NEEDS", "TRAINING", "arm_rail", "declared", "rail", "used"]
 
@@ -71,7 +73,13 @@ ONLY: dict[str, dict[str, tuple[str, ...]]] = {
         "dtype": ("float32", "float64"),
     }
 }
-SLIDERS = ("depth", "width", "channels", "batch", "seeds")  # also typed, to the last unit
+# Numbers that a slider follows too; every one of a part's parameters has one besides.
+SLIDERS = (
+    "depth", "width", "channels", "batch", "seeds", "weight_factor", "bias", "dropout_rate",
+    "residual_scale",
+)  # fmt: skip
+PREFIX = ("depth",)  # a network of fewer layers is the beginning of a deeper one
+STEPS = 60  # of a slider over numbers that are not whole
 EXACT = ".exact"
 _OF_PROPAGATION = ("batch", "standardize", "features", "image_size", "image_channels")
 
@@ -201,11 +209,13 @@ def _control(setting: Field[Any], key: str) -> None:
         _choice(setting, key)
     elif isinstance(setting.default, bool):
         _widget(st.toggle, key, meta["label"], value=state.value(key), help=meta["help"])
-    elif setting.name in SLIDERS:
-        _slider(setting, key)
     else:
         step = meta["step"] if isinstance(setting.default, int) else None
-        _number(key, meta["label"], meta["low"], meta["high"], meta["help"], step)
+        field = Number(key, meta["label"], meta["low"], meta["high"], meta["help"], step)
+        if setting.name in SLIDERS:
+            _slider(field, setting.default)
+        else:
+            _number(field)
 
 
 def _widget(
@@ -216,28 +226,34 @@ def _widget(
     It takes its value also as Streamlit's default, to which an emptied number field returns. And
     where the next run begins before this one's messages were sent, they are lost, and the browser
     learns no more than the default: it would report that as a person's wish.
-    Two widgets of one setting have a different ``twin`` each. A change of one draws the other
-    afresh, under a new key: in its next message the browser may still report the other's old
-    value, and that must not count as a change.
+    ``twin`` names a second widget of a setting. When the first one changes, this is drawn afresh,
+    under a new key: in its next message the browser may still report its old value, and that must
+    not count as a change.
     """
     drawn = st.session_state.setdefault("drawn", {}).get(name + twin, 0)
     key = f"set.{name}{twin}" + (f".{drawn}" if drawn else "")
     current = state.value(name)
     if st.session_state.get(key, _MISSING) != current:
         st.session_state[key] = current
-    make(label, key=key, on_change=_changed, args=(name, key, twin), **options)
+    make(label, key=key, on_change=_changed, args=(name, key), **options)
 
 
 _MISSING = object()
 
 
-def _changed(name: str, key: str, twin: str) -> None:
-    new = st.session_state[key]
+def _changed(name: str, key: str) -> None:
+    _take(name, st.session_state[key])
+
+
+def _redraw(widget: str) -> None:
+    """Lets a widget be drawn afresh, whatever the browser still reports of the old one."""
+    drawn = st.session_state.setdefault("drawn", {})
+    st.session_state["drawn"] = drawn | {widget: drawn.get(widget, 0) + 1}
+
+
+def _take(name: str, new: state.Value) -> None:
+    """Takes over a value that a person has set, and what goes with it."""
     letter, own = arm_of(name)
-    if own in SLIDERS:
-        other = name if twin else name + EXACT
-        drawn = st.session_state["drawn"]
-        st.session_state["drawn"] = drawn | {other: drawn.get(other, 0) + 1}
     state.change(name, new)
     if own == "optimizer":  # a rate that suits one rule is far off for another
         state.change(f"{letter}.learning_rate" if letter else "learning_rate", USUAL_RATES[new])
@@ -266,10 +282,8 @@ def _choice(setting: Field[Any], name: str) -> None:
         if text:
             st.caption(text)
     parameters = getattr(chosen, "parameters", ())
-    if parameters:
-        with st.container(horizontal=True, gap="small", key=f"parameters.{name}"):
-            for parameter in parameters:
-                _parameter(name, parameter)
+    for parameter in parameters:
+        _parameter(name, parameter)
 
 
 def _fits(entry: object, key: str) -> bool:
@@ -279,39 +293,69 @@ def _fits(entry: object, key: str) -> bool:
     return kind in getattr(entry, "kinds", (kind,))
 
 
+@dataclass(frozen=True)
+class Number:
+    """A number to set; ``whole`` is the step of whole numbers, None for any number."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    help: str
+    whole: int | None
+
+
 def _parameter(part: str, p: Parameter) -> None:
     name = f"{part}.{p.name}"
     state.settle(name, p.default)
-    _number(name, p.label or p.name, p.low, p.high, p.help, None)
+    _slider(Number(name, p.label or p.name, p.low, p.high, p.help, None), p.default)
 
 
-def _slider(setting: Field[Any], name: str) -> None:
-    """A slider over round numbers on a logarithmic scale, and beside it the exact number."""
-    meta = setting.metadata
-    low, high = meta["low"], meta["high"]
-    stops = sorted({*round_numbers(low, high), state.value(name)})
-    about = f"{meta['help']} {low} to {high}: the slider goes through round numbers, the field "
-    about += "beside it takes any."
+def _slider(n: Number, usual: float) -> None:
+    """A slider over handy values, which the figure follows, and beside it the exact number."""
+    current: Any = state.value(n.name)
+    stops = round_numbers(int(n.low), int(n.high)) if n.whole else handy(n.low, n.high, usual)
+    key = f"slide.{n.name}"
+    bounds = f"{n.low:g} to {n.high:g}; the field beside it takes any."
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
-        _widget(
-            st.select_slider, name, meta["label"], options=stops, help=about,
-            value=state.value(name),
-        )  # fmt: skip
-        _widget(
-            st.number_input, name, f"{meta['label']}, exactly", EXACT, value=state.value(name),
-            min_value=low, max_value=high, step=1,
-            label_visibility="collapsed", width=92,
-        )  # fmt: skip
+        live_slider(
+            key,
+            n.label,
+            sorted({*stops, current}),
+            current,
+            partial(_slid, n, key),
+            f"{n.help} {bounds}".strip(),
+            live=state.desk() == state.PROPAGATE,
+            prefix=n.name if n.name in PREFIX else "",
+        )
+        _number(replace(n, label=f"{n.label}, exactly"), EXACT)
 
 
-def _number(name: str, label: str, low: float, high: float, help: str, whole: int | None) -> None:
-    """Draws a number field; ``whole`` is the step of whole numbers, None for any number."""
-    kind = int if whole else float
-    step = whole or _step(low, high, state.value(name))
+def _slid(n: Number, key: str) -> None:
+    """Takes over what a slider reports; a report is checked like any other input."""
+    said = reading(key)
+    if said is None:
+        return
+    value, held = said
+    try:
+        value = number(n.name, value, n.low, n.high, integer=n.whole is not None)
+    except ValueError:
+        return
+    _redraw(n.name + EXACT)
+    _take(n.name, value)
+    state.hold(held)
+
+
+def _number(n: Number, twin: str = "") -> None:
+    """Draws a number field; a slider's stands beside it, without a label of its own in sight."""
+    kind = int if n.whole else float
+    current: Any = state.value(n.name)
+    step = n.whole or _step(n.low, n.high, current)
+    beside: dict[str, Any] = {"label_visibility": "collapsed", "width": 104} if twin else {}
     _widget(
-        st.number_input, name, label, value=kind(state.value(name)), help=help or None,
-        step=kind(step),
-        min_value=kind(low), max_value=kind(high), format=None if whole else "%.6g",
+        st.number_input, n.name, n.label, twin, value=kind(current), step=kind(step),
+        min_value=kind(n.low), max_value=kind(n.high), format=None if n.whole else "%.6g",
+        help=None if twin else n.help or None, **beside,
     )  # fmt: skip
 
 
@@ -330,6 +374,26 @@ def round_numbers(low: int, high: int) -> list[int]:
     powers = [2**k for k in range(high.bit_length())]
     marks = {low, high, *powers, *(3 * p // 2 for p in powers if p > 1)}
     return sorted(n for n in marks if low <= n <= high)
+
+
+def handy(low: float, high: float, usual: float) -> list[float]:
+    """Returns values in even steps over what is mostly wanted: the bounds, or about the usual.
+
+    >>> handy(0.0, 1.0, 0.1)[:3], handy(-10.0, 10.0, 0.0)[::60]
+    ([0.0, 0.02, 0.04], [-1.0, 1.0])
+    """
+    if high - low > 4.0:
+        reach = 3.0 * abs(usual) or 1.0
+        low, high = max(low, -reach if low < 0.0 else 0.0), min(high, reach)
+    step = _nice((high - low) / STEPS)
+    count = math.floor((high - low) / step + 1e-9)
+    return sorted({low, *(round(low + step * k, 10) for k in range(count + 1)), usual})
+
+
+def _nice(step: float) -> float:
+    """Returns the next larger of 1, 2 and 5 times a power of ten."""
+    size = 10.0 ** math.floor(math.log10(step))
+    return next(size * factor for factor in (1, 2, 5, 10) if size * factor >= step * 0.999)
 
 
 def _has_gpu() -> bool:

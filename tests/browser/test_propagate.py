@@ -59,7 +59,7 @@ def test_a_slider_moves_the_plot_and_the_address_from_the_keyboard(page: Page) -
 def test_an_emptied_number_comes_back(page: Page) -> None:
     page.goto("/?width=64&depth=8&weight_factor=1.5")
     before = drawn(page, "depth 8")
-    for name, value in (("Weight variance factor", "1.5"), ("Depth, exactly", "8")):
+    for name, value in (("Weight variance factor, exactly", "1.5"), ("Depth, exactly", "8")):
         field = page.get_by_role("spinbutton", name=name)
         field.fill("")
         field.press("Tab")

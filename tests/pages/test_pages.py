@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import results, state, widgets, words
+from pages.ui import live_slider, results, state, widgets, words
 from snn_core.propagate import Propagation, Stopped, run
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, from_query
 
@@ -97,10 +98,10 @@ def test_a_link_gives_the_same_numbers_in_a_fresh_session() -> None:
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), [
-    ("select_slider", "depth", 6), ("number_input", "depth.exact", 5),
+    ("number_input", "depth.exact", 6), ("number_input", "activation.alpha.exact", 1.5),
     ("selectbox", "activation", "tanh"), ("selectbox", "initializer", "he_uniform"),
     ("selectbox", "constraint", "centralize_unit"), ("selectbox", "data", "uniform"),
-    ("number_input", "weight_factor", 1.5), ("toggle", "residual", True),
+    ("number_input", "weight_factor.exact", 1.5), ("toggle", "residual", True),
     ("selectbox", "normalization", "layer"), ("selectbox", "dropout", "alpha"),
 ])  # fmt: skip
 def test_a_control_changes_the_link_and_the_figure(kind: str, name: str, value: Any) -> None:
@@ -111,13 +112,45 @@ def test_a_control_changes_the_link_and_the_figure(kind: str, name: str, value: 
     assert chart(at)["figure"] != before
 
 
+def slider(at: AppTest, name: str) -> dict[str, Any]:
+    """Returns what the slider of a number was given."""
+    return chart(at, f"slide.{name}")
+
+
 def test_both_views_of_a_number_agree() -> None:
     at = set_to(opened(), "number_input", "width.exact", 17)
-    assert control(at, "select_slider", "width").value == 17
-    set_to(at, "select_slider", "width", 24)
-    assert control(at, "number_input", "width.exact").value == 24
-    set_to(at, "select_slider", "width", 32)
-    assert control(at, "number_input", "width.exact").value == 32 and link(at)["width"] == "32"
+    assert slider(at, "width")["value"] == 17 and 17 in slider(at, "width")["stops"]
+    set_to(at, "number_input", "width.exact", 24)
+    assert slider(at, "width")["value"] == 24 and 17 not in slider(at, "width")["stops"]
+
+
+@pytest.mark.parametrize("said", [
+    None, {}, [], "x", {"hand": None}, {"hand": "x"}, {"hand": {"value": "x", "held": True}},
+    {"hand": {"value": math.nan, "held": True}}, {"hand": {"value": 1e99, "held": False}},
+    {"hand": {"value": True}}, {"hand": {"value": 2.5, "held": False}}, {"hand": {"value": -3}},
+])  # fmt: skip
+def test_a_slider_takes_no_report_but_a_value_within_the_bounds(said: Any) -> None:
+    width = widgets.Number("width", "Width", 1, 4096, "", 1)
+    with (
+        patch.object(live_slider.st, "session_state", {"slide.width": said}),
+        patch.object(widgets, "_take", side_effect=AssertionError("taken over")),
+    ):
+        widgets._slid(width, "slide.width")
+
+
+def test_a_hand_that_holds_a_slider_is_followed_and_let_go_of() -> None:
+    at = opened()
+    query, whole = link(at), at.session_state["shown"]
+    draft = at.session_state["propagate.draft"]
+    at.session_state["propagate.draft"] = draft | {"depth": 6}
+    at.session_state["held"] = True
+    at.session_state["touched"] = True
+    healthy(at.run())
+    assert "depth 6" in chart(at)["alt"] and link(at) == query
+    assert at.session_state["shown"] == whole
+    at.session_state["touched"] = True
+    healthy(at.run())
+    assert link(at)["depth"] == "6" and at.session_state["shown"] is not whole
 
 
 def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
@@ -127,11 +160,14 @@ def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
         {"kind": "cnn", "pool": "max", "channels": "4", "image_size": "8", "dense": "1"},
     ):
         at = opened(SMALL | query)
-        for group in (at.select_slider, at.number_input, at.selectbox, at.toggle):
+        for group in (at.number_input, at.selectbox, at.toggle):
             for control in group:
-                if (control.key or "").startswith("set.") and not control.key.endswith(".exact"):
-                    seen.add(control.key.removeprefix("set."))
-                    assert control.help or "." in control.key, control.key
+                if not (control.key or "").startswith("set."):
+                    continue
+                name = control.key.removeprefix("set.").removesuffix(".exact")
+                seen.add(name)
+                exact = control.key.endswith(".exact")
+                assert slider(at, name)["help"] if exact else control.help, control.key
     known = set(widgets.declared()) - {"device"}  # shown where there is a choice
     assert known <= seen
 
@@ -147,8 +183,9 @@ def test_grouping_tables_name_only_settings() -> None:
 def test_a_part_shows_its_own_parameters_only() -> None:
     at = set_to(opened(), "selectbox", "activation", "leaky_relu")
     keys = {c.key for c in at.number_input}
-    assert "set.activation.negative_slope" in keys and "set.activation.alpha" not in keys
-    set_to(at, "number_input", "activation.negative_slope", 0.5)
+    assert "set.activation.negative_slope.exact" in keys
+    assert "set.activation.alpha.exact" not in keys
+    set_to(at, "number_input", "activation.negative_slope.exact", 0.5)
     assert link(at)["activation.negative_slope"] == "0.5"
     set_to(at, "selectbox", "activation", "selu")
     assert link(at) == SMALL
@@ -158,7 +195,7 @@ def test_settings_out_of_use_are_hidden_and_come_back() -> None:
     at = opened(SMALL | {"kind": "cnn", "channels": "4", "image_size": "8", "dense": "1"})
     set_to(at, "selectbox", "kind", "mlp")
     assert "channels" not in link(at)
-    assert "set.channels" not in {c.key for c in at.select_slider}
+    assert "set.channels.exact" not in {c.key for c in at.number_input}
     set_to(at, "selectbox", "kind", "cnn")
     assert link(at)["channels"] == "4"
 
@@ -176,7 +213,7 @@ def test_a_refused_combination_is_one_sentence_and_keeps_the_last_result() -> No
 def test_a_setting_too_big_for_the_machine_is_one_sentence() -> None:
     at = opened()
     with patch.object(results, "run", side_effect=ValueError("Needs 900 GB.")):
-        set_to(at, "select_slider", "width", 4096)
+        set_to(at, "number_input", "width.exact", 4096)
     assert [e.value for e in at.error][:1] and "Needs 900 GB" in at.error[0].value
 
 
@@ -218,14 +255,14 @@ def test_buttons_reset_and_draw_new_weights() -> None:
     with patch.object(results, "run", lambda e, **asked: run(from_query(SMALL), **asked)):
         healthy(at.button(key="reset").click().run())
     assert at.session_state["propagate.draft"].get("depth", 32) == 32
-    assert control(at, "select_slider", "depth").value == 32
+    assert control(at, "number_input", "depth.exact").value == 32
 
 
 def test_another_address_in_the_same_session_is_followed() -> None:
     at = opened()
     at.query_params["depth"] = "7"
     healthy(at.run())
-    assert "depth 7" in chart(at)["alt"] and control(at, "select_slider", "depth").value == 7
+    assert "depth 7" in chart(at)["alt"] and control(at, "number_input", "depth.exact").value == 7
 
 
 @pytest.mark.parametrize(
@@ -256,7 +293,7 @@ def test_a_stopped_propagation_keeps_the_last_result_until_asked() -> None:
     at = opened()
     before = chart(at)["figure"]
     at.session_state["stopped"] = from_query(SMALL | {"depth": "6"})
-    set_to(at, "select_slider", "depth", 6)
+    set_to(at, "number_input", "depth.exact", 6)
     assert chart(at)["figure"] == before and "Stopped" in at.info[0].value
     healthy(at.button(key="release").click().run())
     assert "depth 6" in chart(at)["alt"] and not at.info
@@ -289,18 +326,18 @@ def test_an_accident_in_the_core_is_one_sentence_and_the_page_goes_on() -> None:
     at = opened()
     before = chart(at)["figure"]
     with patch.object(results, "run", side_effect=RuntimeError("out of memory: <b>secret</b>")):
-        set_to(at, "select_slider", "depth", 6)
+        set_to(at, "number_input", "depth.exact", 6)
     assert chart(at)["figure"] == before
     assert "failed on the server" in at.error[0].value and "secret" not in at.error[0].value
-    set_to(at, "select_slider", "depth", 8)
+    set_to(at, "number_input", "depth.exact", 8)
     assert "depth 8" in chart(at)["alt"] and not at.error
 
 
 def test_an_emptied_number_comes_back() -> None:
     at = opened()
-    set_to(at, "number_input", "weight_factor", 1.5)
-    healthy(control(at, "number_input", "weight_factor").set_value(None).run())
-    assert control(at, "number_input", "weight_factor").value == 1.5
+    set_to(at, "number_input", "weight_factor.exact", 1.5)
+    healthy(control(at, "number_input", "weight_factor.exact").set_value(None).run())
+    assert control(at, "number_input", "weight_factor.exact").value == 1.5
     assert link(at)["weight_factor"] == "1.5"
 
 
@@ -317,13 +354,11 @@ def test_a_control_says_its_value_in_every_message(page: Path) -> None:
     )
     at = healthy(opened(query | {"activation": "relu", "residual": "1"}, page).run())
     found = 0
-    for kind in ("select_slider", "selectbox", "toggle", "number_input"):
+    for kind in ("selectbox", "toggle", "number_input"):
         for each in (w for w in getattr(at, kind) if (w.key or "").startswith("set.")):
             default = each.proto.default
             if kind == "selectbox":
                 assert each.proto.options[default] == each.format_func(each.value), each.key
-            elif kind == "select_slider":
-                assert each.proto.options[int(default[0])] == str(each.value), each.key
             else:
                 assert default == each.value, each.key
             found += 1
@@ -334,5 +369,5 @@ def test_a_control_shows_the_value_that_a_default_gave_way_to() -> None:
     at = opened({"kind": "cnn", "data": "digits", "depth": "3", "batch": "8", "seeds": "1"})
     assert control(at, "number_input", "dense").value == 2 and link(at)["depth"] == "3"
     assert not at.error and not at.warning
-    set_to(at, "select_slider", "depth", 2)
+    set_to(at, "number_input", "depth.exact", 2)
     assert at.error  # now it was said, and its sentence tells what fits

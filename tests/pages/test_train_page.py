@@ -320,12 +320,14 @@ def test_every_setting_of_a_training_has_a_control_with_its_help() -> None:
          "view.tab": "Gradients"},
     ):  # fmt: skip
         at = opened(SMALL | query)
-        for group in (at.select_slider, at.number_input, at.selectbox, at.toggle):
+        for group in (at.number_input, at.selectbox, at.toggle):
             for each in group:
-                if (each.key or "").startswith("set.") and not each.key.endswith(".exact"):
-                    name = each.key.removeprefix("set.").removeprefix("a.")
-                    seen.add(name)
-                    assert each.help or "." in name, each.key
+                if not (each.key or "").startswith("set."):
+                    continue
+                name = each.key.removeprefix("set.").removesuffix(".exact")
+                seen.add(name.removeprefix("a."))
+                exact = each.key.endswith(".exact")
+                assert chart(at, f"slide.{name}")["help"] if exact else each.help, each.key
     known = set(widgets.declared(NetworkSpec, Experiment, TrainingSpec))
     assert known - {"device", *widgets._OF_PROPAGATION} <= seen
 

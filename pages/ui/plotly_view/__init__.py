@@ -12,7 +12,6 @@ from typing import Any
 
 import plotly
 import streamlit as st
-from plotly.basedatatypes import BaseFigure
 from streamlit.components import v1
 
 from pages.ui.plotly_view.delta import Sent, difference, numbers, opened
@@ -37,10 +36,9 @@ _SENT = "plotly_view.sent"
 
 
 def plotly_view(
-    figure: BaseFigure | dict[str, Any],
+    figure: dict[str, Any],
     key: str,
     alt: str,
-    height: int | None = None,
     live: bool = False,
 ) -> None:
     """Draws the figure, or redraws the chart of the same key in place.
@@ -50,14 +48,8 @@ def plotly_view(
     that follows its text colour, and ``narrow`` holds the changes for a narrow screen. Of a
     ``live`` figure only what is new is sent; a browser that has lost its place asks for it all.
     """
-    drawn = figure.to_plotly_json() if isinstance(figure, BaseFigure) else figure
-    if height is not None:
-        drawn = drawn | {"layout": drawn["layout"] | {"height": height}}
     data = {"library": _URL, "alt": alt, "name": key}
-    if live:
-        data |= _growth(key, drawn)
-    else:
-        data["figure"] = drawn if isinstance(figure, BaseFigure) else numbers(drawn)
+    data |= _growth(key, figure) if live else {"figure": numbers(figure)}
     _VIEW(key=key, data=data, height="content", on_lost_change=lambda: resend(key))
 
 

@@ -180,6 +180,23 @@ async function drawNext() {
   if (waiting.size) ask(waiting.values().next().value);
 }
 
+// A slider that is dragged down shows the beginning of what is drawn, at the browser's own rate.
+// The next figure from the server replaces it; a zoom of the person's own is left alone.
+function prefix(chart) {
+  const show = ({ detail }) => {
+    const { node, figure } = chart;
+    if (!node?._fullLayout || figure?.layout.meta?.prefix !== detail.name) return;
+    const axes = Object.keys(node._fullLayout).filter((key) => /^xaxis\d*$/.test(key));
+    const whole = Math.max(...node._fullData.flatMap((t) => Array.from(t.x).filter(Number.isFinite)));
+    const end = Math.min(Math.max(detail.value, 1), whole);
+    window.Plotly.relayout(
+      node, Object.fromEntries(axes.map((axis) => [`${axis}.range`, [0, end]])),
+    );
+  };
+  window.addEventListener("prefix", show);
+  return { disconnect: () => window.removeEventListener("prefix", show) };
+}
+
 function watch(chart) {
   const observer = new ResizeObserver(() => {
     if (!chart.node || !window.Plotly || !chart.root.clientWidth) return;
@@ -209,7 +226,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const root = parentElement.querySelector(".plotly-view");
     root.replaceChildren();
     chart = { root, node: null, gone: false, seen: true };
-    chart.observers = [watch(chart), sight(chart)];
+    chart.observers = [watch(chart), sight(chart), prefix(chart)];
     CHARTS.set(parentElement, chart);
   }
   if (take(chart, data)) ask(chart);
