@@ -10,10 +10,18 @@ from snn_core.activations import ACTIVATIONS, Activation, activation
 from snn_core.constraints import CONSTRAINTS, Constraint, constraint
 from snn_core.cost import Cost, estimate
 from snn_core.datasets import DATASETS, Dataset, Split, dataset, split
-from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
+from snn_core.export import (
+    curves_csv,
+    layers_csv,
+    propagation_csv,
+    propagation_json,
+    run_json,
+    weights_safetensors,
+)
 from snn_core.initializers import INITIALIZERS, Initializer, initializer
 from snn_core.network import build
 from snn_core.normalizations import NORMALIZATIONS, Normalization, normalization
+from snn_core.probes import FanIn, fan_in_experiment
 from snn_core.propagate import QUANTILES, Detail, Propagation, Stopped, propagate, run
 from snn_core.spec import (
     Experiment,
@@ -28,6 +36,7 @@ from snn_core.spec import (
     to_json,
     to_query,
 )
+from snn_core.sweep import Cell, Grid, grid
 from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, fixed_point
 from snn_core.theory.maps import MomentMap, correlation_map, moment_map
 from snn_core.theory.predict import predict
@@ -65,13 +74,16 @@ __all__ = [
     "Activation",
     "ArmSnapshot",
     "Boundary",
+    "Cell",
     "Checkpoint",
     "Constraint",
     "Cost",
     "Dataset",
     "Detail",
     "Experiment",
+    "FanIn",
     "FixedPoint",
+    "Grid",
     "Histogram",
     "Histograms",
     "Initializer",
@@ -100,9 +112,11 @@ __all__ = [
     "dataset",
     "decision_boundary",
     "estimate",
+    "fan_in_experiment",
     "fixed_point",
     "from_json",
     "from_query",
+    "grid",
     "histograms",
     "initializer",
     "layers_csv",
@@ -110,6 +124,8 @@ __all__ = [
     "normalization",
     "predict",
     "propagate",
+    "propagation_csv",
+    "propagation_json",
     "read_query",
     "resume",
     "rewind",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from snn_core.export.text import csv_text, plain
 from snn_core.spec import Experiment, settings
 from snn_core.train import ArmSnapshot, Snapshot
 from snn_core.train.history import records
@@ -25,7 +24,6 @@ LAYERS = (
     *_FROM_INPUT,
     *("omega", "tau", "omega_spread", "tau_spread", "inside", "update_ratio", "saturated", "dead"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
 
 
 def curves_csv(
@@ -47,11 +45,11 @@ def curves_csv(
             for record in records(history, arm):
                 columns = [getattr(record, field).tolist() for field in CURVES]
                 for seed, values in enumerate(zip(*columns, strict=True)):
-                    begin = [record.step, record.epoch, arm, _plain(name), seed]
+                    begin = [record.step, record.epoch, arm, plain(name), seed]
                     yield [*begin, *values, record.learning_rate]
 
     header = ["step", "epoch", "arm", "arm_name", "seed", *CURVES, "learning_rate"]
-    return _csv(header, rows())
+    return csv_text(header, rows())
 
 
 def layers_csv(
@@ -75,26 +73,13 @@ def layers_csv(
                     for layer, values in enumerate(zip(*layers, strict=True)):
                         yield [record.step, arm, seed, layer, *values]
 
-    return _csv(["step", "arm", "seed", "layer", *LAYERS], rows())
+    return csv_text(["step", "arm", "seed", "layer", *LAYERS], rows())
 
 
 def _padded(record: ArmSnapshot, name: str) -> list[list[float | str]]:
     """A statistic as ``(seeds, depth + 1)`` nested lists, empty text where layer 0 has none."""
     rows = getattr(record, name).tolist()
     return rows if name in _FROM_INPUT else [["", *row] for row in rows]
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _plain(name: str) -> str:
-    """A name that a spreadsheet takes for text."""
-    return f"'{name}" if name.startswith(_FORMULA) else name
 
 
 def _check(

@@ -62,15 +62,17 @@ def run(
     backward: bool = False,
     detail: bool = False,
     progress: Progress | None = None,
+    drawn: Callable[[int], Drawn] | None = None,
 ) -> Propagation:
     """Returns the propagation of one experiment.
 
     ``progress`` is called with the share done; where it returns False the run ends with Stopped.
+    ``drawn`` gives a seed's layers and inputs, as in `measure`.
     Raises ValueError where the machine is too small, before anything is tried.
     """
     refuse(experiment, backward, detail)
     start = time.perf_counter()
-    found = measure(experiment, backward, detail, progress)
+    found = measure(experiment, backward, detail, progress, drawn)
     seconds = time.perf_counter() - start
     mean, variance = _table(p.moments for p in found)
     weights = np.array([p.weights for p in found])
