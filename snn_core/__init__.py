@@ -21,7 +21,16 @@ from snn_core.export import (
 from snn_core.initializers import INITIALIZERS, Initializer, initializer
 from snn_core.network import build
 from snn_core.normalizations import NORMALIZATIONS, Normalization, normalization
-from snn_core.probes import FanIn, fan_in_experiment
+from snn_core.probes import (
+    TRAPS,
+    Diagnosis,
+    FanIn,
+    Repair,
+    Trap,
+    diagnose,
+    fan_in_experiment,
+    repaired,
+)
 from snn_core.propagate import QUANTILES, Detail, Propagation, Stopped, propagate, run
 from snn_core.spec import (
     Experiment,
@@ -71,6 +80,7 @@ __all__ = [
     "INITIALIZERS",
     "NORMALIZATIONS",
     "QUANTILES",
+    "TRAPS",
     "Activation",
     "ArmSnapshot",
     "Boundary",
@@ -80,6 +90,7 @@ __all__ = [
     "Cost",
     "Dataset",
     "Detail",
+    "Diagnosis",
     "Experiment",
     "FanIn",
     "FixedPoint",
@@ -93,6 +104,7 @@ __all__ = [
     "Normalization",
     "Prediction",
     "Propagation",
+    "Repair",
     "Run",
     "SettingError",
     "Snapshot",
@@ -100,6 +112,7 @@ __all__ = [
     "Stopped",
     "Summary",
     "TrainingSpec",
+    "Trap",
     "Verdict",
     "activation",
     "arms_from_query",
@@ -111,6 +124,7 @@ __all__ = [
     "curves_csv",
     "dataset",
     "decision_boundary",
+    "diagnose",
     "estimate",
     "fan_in_experiment",
     "fixed_point",
@@ -127,6 +141,7 @@ __all__ = [
     "propagation_csv",
     "propagation_json",
     "read_query",
+    "repaired",
     "resume",
     "rewind",
     "run",

@@ -7,7 +7,21 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import figures, notices, results, state, views, widgets, words
+from pages.ui import (
+    comparison,
+    fan_in,
+    figures,
+    notices,
+    results,
+    state,
+    take_away,
+    traps,
+    variants,
+    verdict_card,
+    views,
+    widgets,
+    words,
+)
 from pages.ui.plotly_view import plotly_view
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment
@@ -19,44 +33,53 @@ AXES = ("auto", "log", "linear")
 def main() -> None:
     """Reads the setting, asks the core, draws, explains."""
     state.open_link(state.PROPAGATE)
-    held = state.held()
+    state.held()  # a whole run is never that of a hand
     st.title("Propagate", anchor=False)
     st.caption(words.INTRODUCTION)
     st.html(STYLE)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
     with right, st.container(key="hero"):  # the figure first, so that it follows at once
-        notices.link_problems()
-        shown = _moments(held)
+        with st.container(
+            key="notices"
+        ):  # always there: what follows keeps its place, and lives on
+            notices.link_problems()
+            p = _attempt()
+        if p is not None:
+            state.write_link(state.link(p.experiment))
+            st.fragment(_moments, key=state.HAND)(p)
     with left:
         widgets.rail()
-    with right:
-        if shown is not None:
-            with st.container(key="details"):
-                _share(shown)
-                _tabs(shown)
+    if p is not None:
+        with right, st.container(key="details"):
+            _tools(p, comparison.draw(p, state.view("axis", AXES)))
+            _tabs(p.experiment)
 
 
-def _moments(held: bool) -> Experiment | None:
-    """Draws the hero figure; returns the experiment that it shows.
+def _moments(p: Propagation) -> None:
+    """Draws the hero figure and its verdict.
 
-    While a hand holds a slider the figure follows with as many seeds as are quick, and the rest
-    of the page stays with the last whole result.
+    While a hand holds a slider only this runs, with as many seeds as are quick.
     """
-    last: Propagation | None = st.session_state.get("shown")
-    p = _attempt(held)
-    if p is None:
-        return None
-    if not held:
-        state.write_link(state.link(p.experiment))
+    moving = state.held()
+    if moving:
+        p = _quick(p)
     plotly_view(
         figures.moments_by_layer(p, state.view("axis", AXES)), "moments", words.moments_alt(p)
     )
     for accident in words.accidents(p):
         st.warning(accident)
-    st.markdown(words.moments(p))
+    verdict_card.draw(p, moving)
+    st.caption(words.moments(p))
     _reasons(p)
-    return last.experiment if held and last is not None else p.experiment
+
+
+def _quick(last: Propagation) -> Propagation:
+    """Returns a first result of the setting under the hand, or the last where there is none."""
+    try:
+        return results.propagation(results.quick(state.experiment(widgets.used))) or last
+    except (ValueError, MemoryError, RuntimeError):
+        return last  # the whole run, once the hand lets go, says what is wrong
 
 
 def _reasons(p: Propagation, *topics: str) -> None:
@@ -66,12 +89,11 @@ def _reasons(p: Propagation, *topics: str) -> None:
         st.caption(" ".join(found))
 
 
-def _attempt(held: bool) -> Propagation | None:
+def _attempt() -> Propagation | None:
     """Returns the result of the setting, or the last good one with a sentence that says so."""
     last: Propagation | None = st.session_state.get("shown")
     try:
-        experiment = state.experiment(widgets.used)
-        p = results.propagation(results.quick(experiment) if held else experiment)
+        p = results.propagation(state.experiment(widgets.used))
     except (ValueError, MemoryError, RuntimeError) as error:
         kept = " The figures still show the last setting that worked." if last else ""
         st.error(notices.sentence(error) + kept)
@@ -80,8 +102,7 @@ def _attempt(held: bool) -> Propagation | None:
         st.info("Stopped. The figures still show the setting before." if last else "Stopped.")
         st.button("Propagate after all", on_click=results.release, key="release")
         return last
-    if not held:
-        st.session_state["shown"] = p
+    st.session_state["shown"] = p
     return p
 
 
@@ -140,18 +161,33 @@ def _saturation(p: Propagation) -> None:
     st.caption(words.SATURATION)
 
 
+def _variants(p: Propagation) -> None:
+    variants.draw(p.experiment)
+
+
+def _fan_in(p: Propagation) -> None:
+    fan_in.draw(p.experiment)
+
+
 # name -> how to draw it, whether it needs gradients, whether it needs the costlier statistics
 TABS = {
     "Distribution": (_distribution, False, True),
     "Gradients": (_gradients, True, False),
     "Omega and tau": (_units, False, True),
     "Saturation and correlation": (_saturation, False, True),
+    "Constraint × activation": (_variants, False, False),
+    "Fan-in": (_fan_in, False, False),
 }
 
 
-def _share(experiment: Experiment) -> None:
-    with st.container(horizontal=True):
-        notices.share(state.link(experiment))
+def _tools(p: Propagation, drawn: list[Propagation]) -> None:
+    """Draws what can be done with a result: compare, break, share, take away."""
+    axis = state.view("axis", AXES)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
+        comparison.pin_button(p.experiment)
+        traps.draw()
+        notices.share(state.link(p.experiment))
+        take_away.draw(drawn, comparison.names(len(drawn) - 1), axis)
         with st.popover("Symbols"):
             st.markdown(words.SYMBOLS)
         views.choose(

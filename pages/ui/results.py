@@ -9,17 +9,30 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from pages.ui import state
 from snn_core.cost import CORES, estimate
+from snn_core.probes import FanIn, fan_in_experiment
 from snn_core.propagate import Propagation, run
 from snn_core.spec import Experiment
+from snn_core.sweep import Cell, Grid, fill, lay_out
 from snn_core.theory.predict import unit_moments as snn_map
 
-__all__ = ["Shelf", "propagation", "quick", "release", "size", "stopped", "unit_moments"]
+__all__ = [
+    "Shelf",
+    "fan_in",
+    "propagation",
+    "quick",
+    "release",
+    "size",
+    "stopped",
+    "unit_moments",
+    "variants",
+]
 
 MOST_BYTES = 256 * 2**20
 QUICK = 0.04  # seconds of a figure that follows a hand
@@ -31,10 +44,10 @@ class Shelf:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.most_bytes = most_bytes
-        self._kept: OrderedDict[Hashable, tuple[Propagation, int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> Propagation | None:
+    def get(self, key: Hashable) -> Any:  # noqa: ANN401  whatever was put there
         """Returns the result, or None."""
         with self._lock:
             if key not in self._kept:
@@ -42,7 +55,7 @@ class Shelf:
             self._kept.move_to_end(key)
             return self._kept[key][0]
 
-    def put(self, key: Hashable, result: Propagation) -> None:
+    def put(self, key: Hashable, result: object) -> None:
         """Keeps the result, and drops old ones until all fit."""
         with self._lock:
             self._kept[key] = (result, size(result))
@@ -107,10 +120,46 @@ def quick(experiment: Experiment) -> Experiment:
     return replace(experiment, seeds=min(experiment.seeds, seeds))
 
 
+def variants(experiment: Experiment) -> tuple[Grid, tuple[Cell, ...]] | None:
+    """Returns the table of the experiment's variants, or None when the person stopped it."""
+    key = (experiment, "variants")
+    found = _shelf().get(key)
+    if found is not None:
+        return found
+    if stopped(experiment):
+        return None
+    layout = lay_out(experiment)
+    with _sign_of_life((experiment, "variants")) as tell, _turn(_turns()[1], tell):
+        cells = tuple(fill(layout, lambda done: tell(done, "")))
+    _shelf().put(key, (layout, cells))
+    return layout, cells
+
+
+def fan_in(
+    activation: str, parameters: tuple[tuple[str, float], ...], mean: float, shown: Experiment
+) -> FanIn | None:
+    """Returns the experiment on fan-in, or None when the person stopped it on this page."""
+    key = ("fan_in", activation, parameters, mean)
+    found = _shelf().get(key)
+    if found is not None:
+        return found
+    if stopped(shown):
+        return None
+    with _sign_of_life((shown, "fan_in")) as tell, _turn(_turns()[1], tell):
+        found = fan_in_experiment(
+            activation,
+            mean=mean,
+            progress=lambda done: tell(done, ""),
+            activation_parameters=dict(parameters),
+        )
+    _shelf().put(key, found)
+    return found
+
+
 class _Sign:
     """A progress bar and a Stop button that appear only when they are needed."""
 
-    def __init__(self, key: tuple[Experiment, bool, bool]) -> None:
+    def __init__(self, key: tuple[Experiment, *tuple[object, ...]]) -> None:
         self.key, self.place, self.bar = key, st.empty(), None
         self.start, self.told = time.monotonic(), 0.0
 
@@ -132,7 +181,7 @@ class _Sign:
 
 
 @contextmanager
-def _sign_of_life(key: tuple[Experiment, bool, bool]) -> Iterator[_Sign]:
+def _sign_of_life(key: tuple[Experiment, *tuple[object, ...]]) -> Iterator[_Sign]:
     sign = _Sign(key)
     yield sign
     sign.place.empty()

@@ -2,16 +2,19 @@
 
 A draft maps settings' keys, as in a link, to values; widgets are views of it. This module is the
 only writer of the URL. Keys that begin with ``view.`` say what is looked at, not what is computed,
-``job`` is a training that is under way, and ``page`` names the page. A key that begins with an
-arm's letter (``b.activation``) is that arm's own; without it, it holds for every arm.
+``job`` is a training that is under way, and ``page`` names the page. ``pin.a`` to ``pin.d`` are
+settings to compare with, each a query of its own. A key that begins with an arm's letter
+(``b.activation``) is that arm's own; without it, it holds for every arm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.spec import (
@@ -32,11 +35,13 @@ from snn_core.spec import (
 )
 
 __all__ = [
+    "HAND",
     "Desk",
     "PROPAGATE",
     "TRAIN",
     "add_arm",
     "arms",
+    "can_undo",
     "change",
     "default",
     "desk",
@@ -45,11 +50,16 @@ __all__ = [
     "has",
     "held",
     "hold",
+    "jump",
+    "jump_to",
     "letters",
     "link",
     "look",
     "new_weights",
     "open_link",
+    "open_setting",
+    "pin",
+    "pins",
     "problems",
     "put",
     "remove_arm",
@@ -57,6 +67,8 @@ __all__ = [
     "settle",
     "share",
     "touch",
+    "undo",
+    "unpin",
     "value",
     "view",
     "write_link",
@@ -67,6 +79,10 @@ Draft = dict[str, Value]
 Used = Callable[[str, Mapping[str, Value]], bool]
 VIEW = "view."
 JOB = "job"
+HAND = "hand"  # the fragment that follows a slider while it moves
+PIN = "pin."
+LONGEST_PIN = 2000  # characters
+MOST_UNDONE = 30
 
 
 def _read_one(query: Mapping[str, str]) -> tuple[Draft, list[str]]:
@@ -101,7 +117,7 @@ class Desk:
     opening: Mapping[str, str] = field(default_factory=dict)
 
 
-PROPAGATE = Desk("propagate", ("axis", "layer", "tab"), _read_one)
+PROPAGATE = Desk("propagate", ("axis", "layer", "mean", "tab"), _read_one)
 TRAIN = Desk(
     "train",
     ("arm", "goal", "layer", "speed", "tab"),
@@ -145,9 +161,14 @@ def open_link(at: Desk) -> None:
     known = _own("link") in st.session_state
     if known and (touched or not url or url == st.session_state[_own("link")]):
         return
-    query = {k: v for k, v in url.items() if not k.startswith(VIEW) and k not in ("page", JOB)}
+    query = {
+        k: v for k, v in url.items() if not k.startswith((VIEW, PIN)) and k not in ("page", JOB)
+    }
     draft, found = at.read(query or at.opening)
     st.session_state[_own("draft")] = draft
+    pinned, unread = _read_pins({k: v for k, v in url.items() if k.startswith(PIN)})
+    st.session_state[_own("pins")] = pinned
+    found = [*found, *unread]
     names = [VIEW + name for name in at.views]
     st.session_state[_own("view")] = {k: url[k][:40] for k in names if k in url}
     st.session_state[_own("link")] = url
@@ -166,7 +187,47 @@ def write_link(query: Mapping[str, str], job: str = "") -> None:
 def link(shown: Experiment | Sequence[Experiment]) -> dict[str, str]:
     """Returns the query that opens the same page again: only what differs from the defaults."""
     query = to_query(shown) if isinstance(shown, Experiment) else arms_to_query(shown)
-    return query | st.session_state.get(_own("view"), {})
+    pinned = {
+        f"{PIN}{letter}": urlencode(to_query(each))
+        for letter, each in zip(LETTERS, pins(), strict=False)
+    }
+    return query | pinned | st.session_state.get(_own("view"), {})
+
+
+def _read_pins(query: Mapping[str, str]) -> tuple[list[Experiment], list[str]]:
+    """Returns the settings to compare with, and a sentence for whatever of them is left out."""
+    found, problems = [], []
+    for key, text in sorted(query.items()):
+        if key.removeprefix(PIN) not in LETTERS or len(text) > LONGEST_PIN:
+            problems.append(f"{key[:40]} is no pin; there are {PIN}a to {PIN}{LETTERS[-1]}.")
+            continue
+        try:
+            pinned, unread = read_query(dict(parse_qsl(text, max_num_fields=100)))
+        except ValueError:
+            problems.append(f"{key} is no setting: it has too many fields.")
+            continue
+        found.append(pinned)
+        problems += [f"{key}: {sentence}" for sentence in unread]
+    return found, problems
+
+
+def pins() -> list[Experiment]:
+    """Returns the settings that the page's own is compared with, in the order of their letters."""
+    return st.session_state.get(_own("pins"), [])
+
+
+def pin(experiment: Experiment) -> None:
+    """Keeps a setting to compare with, where there is room and it is not kept already."""
+    touch()
+    known = pins()
+    if experiment not in known and len(known) < len(LETTERS):
+        st.session_state[_own("pins")] = [*known, experiment]
+
+
+def unpin(index: int) -> None:
+    """Gives up a setting to compare with; those after it move up."""
+    touch()
+    st.session_state[_own("pins")] = [e for at, e in enumerate(pins()) if at != index]
 
 
 def problems() -> list[str]:
@@ -229,14 +290,52 @@ def put(new: Draft) -> None:
     st.session_state[_own("draft")] = dict(new)
 
 
+def jump(new: Draft) -> None:
+    """Replaces the whole draft so that `undo` brings this one back."""
+    before = st.session_state.get(_own("before"), [])
+    st.session_state[_own("before")] = [*before, _draft()][-MOST_UNDONE:]
+    put(new)
+
+
+def undo() -> None:
+    """Goes back to the draft before the last jump, where there was one."""
+    *rest, last = st.session_state.get(_own("before"), []) or [_draft()]
+    st.session_state[_own("before")] = rest
+    put(last)
+
+
+def can_undo() -> bool:
+    """Returns whether there was a jump to take back."""
+    return bool(st.session_state.get(_own("before")))
+
+
+def jump_to(**parts: str) -> None:
+    """Jumps to other parts of the network, each with its own default parameters."""
+    changed = {k: v for k, v in parts.items() if value(k) != v}
+    kept = {k: v for k, v in _draft().items() if k.partition(".")[0] not in changed}
+    jump(kept | changed)
+
+
+def open_setting(experiment: Experiment) -> None:
+    """Jumps to another setting as a whole."""
+    jump(settings(experiment))
+
+
 def reset() -> None:
     """Puts every setting back to what the page opens with."""
-    put(desk().read(desk().opening)[0])
+    jump(desk().read(desk().opening)[0])
 
 
-def hold(held: bool) -> None:
-    """Remembers, for the next run, whether a hand still moves the slider that started it."""
-    st.session_state["held"] = held
+def hold() -> None:
+    """Lets only the fragment HAND run: a hand moves a slider. To be called from its callback.
+
+    Where there is no such fragment yet, the whole page runs.
+    """
+    st.session_state["held"] = True
+    try:
+        st.rerun(HAND)
+    except StreamlitAPIException:
+        return
 
 
 def held() -> bool:

@@ -118,6 +118,16 @@ def rail() -> None:
             key="new_weights",
             help="Draws other weights and another batch: the next seed.",
         )
+        most, seeds = int(declared()["seeds"].metadata["high"]), int(state.value("seeds"))
+        st.button(
+            "More seeds",
+            on_click=state.change,
+            args=("seeds", min(2 * seeds, most)),
+            key="more_seeds",
+            disabled=seeds >= most,
+            help=f"Twice as many networks: {min(2 * seeds, most)} instead of {seeds}.",
+        )
+        _undo()
         _reset()
     _groups(GROUPS, declared())
 
@@ -130,6 +140,17 @@ def arm_rail() -> None:
         del known[name]
     _arms(known)
     _groups(TRAINING, {n: f for n, f in known.items() if n not in ARM})
+
+
+def _undo() -> None:
+    if state.can_undo():
+        st.button(
+            "Undo",
+            on_click=state.undo,
+            key="undo",
+            type="tertiary",
+            help="Back to the setting before the last click that changed it as a whole.",
+        )
 
 
 def _reset() -> None:
@@ -343,7 +364,8 @@ def _slid(n: Number, key: str) -> None:
         return
     _redraw(n.name + EXACT)
     _take(n.name, value)
-    state.hold(held)
+    if held:
+        state.hold()
 
 
 def _number(n: Number, twin: str = "") -> None:

@@ -36,7 +36,7 @@ from snn_core.activations.smooth import (
 from snn_core.gaussian import GaussianMoments, gaussian_input, quadrature_moments
 from snn_core.tables import pick, settle
 
-__all__ = ["ACTIVATIONS", "Activation", "activation", "gaussian_moments"]
+__all__ = ["ACTIVATIONS", "LECUN", "Activation", "activation", "gaussian_moments"]
 
 _MAKERS = (
     selu, lselu, sselu, elu, celu, scaled_elu,
@@ -47,6 +47,14 @@ _MAKERS = (
 )  # fmt: skip
 
 ACTIVATIONS: dict[str, Activation] = {make.__name__: make() for make in _MAKERS}
+
+
+# Those that weights of tau = 1 suit: of slope about 1 at 0, or self-normalizing. The others are
+# about half a line, and tau = 2 makes up for it.
+LECUN = (
+    *("selu", "lselu", "sselu", "scaled_elu", "identity", "tanh", "hardtanh", "erf"),
+    *("softsign", "sin"),
+)
 
 
 def activation(name: str | Activation, **parameters: float) -> Activation:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snn_core.activations import Activation
+from snn_core.activations import LECUN, Activation
 from snn_core.spec import USUAL_RATES, Experiment, NetworkSpec, activation_of
 from snn_core.train.history import series
 from snn_core.train.result import Snapshot
@@ -16,19 +16,6 @@ from snn_core.wording import brief, percent
 
 __all__ = ["cures", "why_diverged", "why_stuck"]
 
-# Slope about 1 at 0, or self-normalizing at tau = 1; the others are about half a line: tau = 2.
-LECUN = (
-    "selu",
-    "lselu",
-    "sselu",
-    "scaled_elu",
-    "identity",
-    "tanh",
-    "hardtanh",
-    "erf",
-    "softsign",
-    "sin",
-)
 DEAD = 0.5  # share of a layer's units: half the layer passes nothing on
 SMALL_SLOPE = 0.5  # the largest of an activation; a power of it is left after some layers
 SMALL_UPDATE = 1e-5  # of the weights' norm; networks that learn in some 1000 steps have about 1e-3

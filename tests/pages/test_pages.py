@@ -138,21 +138,6 @@ def test_a_slider_takes_no_report_but_a_value_within_the_bounds(said: Any) -> No
         widgets._slid(width, "slide.width")
 
 
-def test_a_hand_that_holds_a_slider_is_followed_and_let_go_of() -> None:
-    at = opened()
-    query, whole = link(at), at.session_state["shown"]
-    draft = at.session_state["propagate.draft"]
-    at.session_state["propagate.draft"] = draft | {"depth": 6}
-    at.session_state["held"] = True
-    at.session_state["touched"] = True
-    healthy(at.run())
-    assert "depth 6" in chart(at)["alt"] and link(at) == query
-    assert at.session_state["shown"] == whole
-    at.session_state["touched"] = True
-    healthy(at.run())
-    assert link(at)["depth"] == "6" and at.session_state["shown"] is not whole
-
-
 def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
     seen = set()
     for query in (

@@ -2,7 +2,7 @@
 // with every run; what the hand is doing is kept in HANDS meanwhile.
 
 const HANDS = new WeakMap();
-const REST = 400; // ms without a move after which a hand counts as at rest
+const REST = 250; // ms after a key before the hand counts as at rest: more may follow
 
 function text(number) {
   return Number.isInteger(number) ? String(number) : String(Number(number.toPrecision(5)));
@@ -68,16 +68,19 @@ export default function ({ data, parentElement, setStateValue }) {
     if (data.prefix) {
       window.dispatchEvent(new CustomEvent("prefix", { detail: { name: data.prefix, value } }));
     }
-    clearTimeout(state.rest);
-    state.rest = setTimeout(() => state.held || release(), REST);
     if (!data.live || (data.prefix && value <= data.value)) return;
     state.timer ??= setTimeout(
       () => send(true), Math.max(0, data.throttle - (performance.now() - state.sent)),
     );
   };
-  range.onpointerdown = () => { state.held = true; };
-  range.onpointerup = range.onpointercancel = () => { state.held = false; };
-  range.onchange = release;
+  range.onkeydown = () => { state.keys = true; };
+  range.onpointerdown = () => { state.keys = false; };
+  range.onblur = release;
+  range.onchange = () => {
+    clearTimeout(state.rest);
+    if (state.keys && data.live) state.rest = setTimeout(release, REST);
+    else release();
+  };
   const show = (open) => {
     about.hidden = !open;
     help.setAttribute("aria-expanded", String(open));

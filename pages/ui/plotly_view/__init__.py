@@ -14,7 +14,7 @@ import plotly
 import streamlit as st
 from streamlit.components import v1
 
-from pages.ui.plotly_view.delta import Sent, difference, numbers, opened
+from pages.ui.plotly_view.delta import Sent, difference, numbers, opened, packed
 
 __all__ = ["plotly_view", "preload", "resend"]
 
@@ -27,7 +27,9 @@ _URL = f"component/{_SERVED.name}/plotly.min.js"
 # Plotly puts its style sheet into the document's head, which a shadow root would not see.
 _VIEW = st.components.v2.component(
     "plotly_view",
-    html="<div class='plotly-view'></div>",
+    html="<div class='plotly-place'><div class='plotly-view'></div>"
+    "<button type='button' class='picture' title='Save this figure as a picture' hidden>PNG"
+    "</button></div>",
     css=(_HERE / "view.css").read_text(),
     js=(_HERE / "view.js").read_text(),
     isolate_styles=False,
@@ -49,7 +51,10 @@ def plotly_view(
     ``live`` figure only what is new is sent; a browser that has lost its place asks for it all.
     """
     data = {"library": _URL, "alt": alt, "name": key}
-    data |= _growth(key, figure) if live else {"figure": numbers(figure)}
+    if live:
+        data |= _growth(key, figure)
+    else:
+        data["figure"] = packed(figure)
     _VIEW(key=key, data=data, height="content", on_lost_change=lambda: resend(key))
 
 

@@ -127,6 +127,17 @@ function take(chart, data) {
   return true;
 }
 
+// Plotly's own button can't be reached by keyboard. It stands beside the figure, not in it: an
+// image has no parts for a screen reader.
+function picture(chart) {
+  const { button } = chart;
+  button.hidden = false;
+  button.setAttribute("aria-label", `Save the figure ${chart.data.name} as PNG`);
+  button.onclick = () => window.Plotly.downloadImage(
+    chart.node, { format: "png", filename: chart.data.name, scale: 2 },
+  );
+}
+
 async function draw(chart) {
   const { root } = chart;
   if (chart.gone || (chart.node && !chart.seen)) return; // drawn when it comes into sight
@@ -136,6 +147,9 @@ async function draw(chart) {
     const { data } = chart; // the newest
     chart.narrow = root.clientWidth < NARROW;
     const { data: traces, layout } = styled(chart.figure, theme(root), chart.narrow);
+    for (const name of chart.cut ? Object.keys(layout).filter((k) => /^xaxis\d*$/.test(k)) : []) {
+      layout[name] = { ...layout[name], uirevision: `cut ${chart.cut}` };
+    }
     // the arrays grow in place, which Plotly would not notice
     layout.datarevision = chart.revision = (chart.revision || 0) + 1;
     root.setAttribute("role", "img");
@@ -144,10 +158,10 @@ async function draw(chart) {
       chart.node = document.createElement("div");
       chart.node.className = "chart";
       root.replaceChildren(chart.node);
+      picture(chart);
     }
     await Plotly.react(chart.node, traces, layout, {
-      displaylogo: false, showTips: false, modeBarButtons: [["toImage"]],
-      toImageButtonOptions: { filename: data.name, scale: 2 },
+      displaylogo: false, showTips: false, displayModeBar: false,
     });
   } catch (error) {
     const note = document.createElement("div");
@@ -189,6 +203,8 @@ function prefix(chart) {
     const axes = Object.keys(node._fullLayout).filter((key) => /^xaxis\d*$/.test(key));
     const whole = Math.max(...node._fullData.flatMap((t) => Array.from(t.x).filter(Number.isFinite)));
     const end = Math.min(Math.max(detail.value, 1), whole);
+    if (node._fullLayout.xaxis.range[1] === end) return;
+    chart.cut = (chart.cut || 0) + 1; // else Plotly would keep this range like a person's zoom
     window.Plotly.relayout(
       node, Object.fromEntries(axes.map((axis) => [`${axis}.range`, [0, end]])),
     );
@@ -225,7 +241,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!chart) {
     const root = parentElement.querySelector(".plotly-view");
     root.replaceChildren();
-    chart = { root, node: null, gone: false, seen: true };
+    const button = parentElement.querySelector(".picture");
+    chart = { root, button, node: null, gone: false, seen: true };
     chart.observers = [watch(chart), sight(chart), prefix(chart)];
     CHARTS.set(parentElement, chart);
   }

@@ -1,0 +1,151 @@
+"""The page Propagate in a headless Chromium, server and browser on the same cores.
+
+Targets at the default setting: from a key press on the depth slider to the changed plot 150 ms in
+the median and 250 ms at the 90th percentile; at least 5 updates a second while a slider is
+dragged; the first plot within 6 s of a request to a server that has just started, within 3 s of
+one that is warm; at most 600 MB of resident memory after 100 changes, and no more after 1,000.
+
+    python -m benchmarks.the_figure_follows_the_hand [--changes 1000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.the_train_page_redraws_five_times_a_second import server_of
+from tests.browser.chromium import FLAGS, install
+from tests.browser.server import serve
+
+PLOT = ".st-key-moments .js-plotly-plot"
+LINE = f"{PLOT} path.js-line"
+PRESSES = 40
+# Counts redraws, and tells when the first one after a moment was.
+WATCH = f"""() => {{
+  const node = document.querySelector('{PLOT}');
+  window.draws = [];
+  node.on('plotly_afterplot', () => window.draws.push(performance.now()));
+}}"""
+PRESS = """async ([plot, key]) => {
+  const deep = (root) => [...root.querySelectorAll('*')].flatMap(
+    (each) => [each, ...(each.shadowRoot ? deep(each.shadowRoot) : [])]);
+  const range = deep(document).find((each) => each.type === 'range');
+  range.focus();
+  const begun = performance.now();
+  range.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+  range.value = Number(range.value) + (key === 'ArrowRight' ? 1 : -1);
+  range.dispatchEvent(new Event('input', { bubbles: true }));
+  range.dispatchEvent(new Event('change', { bubbles: true }));
+  const stop = range.getAttribute('aria-valuetext');
+  const end = () => document.querySelector(plot)._fullLayout.xaxis.range[1];
+  while (Math.abs(end() / stop - 1) > 0.05) {
+    if (performance.now() - begun > 10000) return NaN;
+    await new Promise(requestAnimationFrame);
+  }
+  return performance.now() - begun;
+}"""
+
+
+def first_plot(browser: Browser, address: str) -> float:
+    """Returns the seconds from the request to the first drawn line, in a fresh browser cache."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    begun = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    page.locator(LINE).first.wait_for(state="attached", timeout=90_000)
+    seconds = time.perf_counter() - begun
+    context.close()
+    return seconds
+
+
+def resident(process: int) -> float:
+    """Returns a process's resident memory in MB."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def pressed(page: Page) -> list[float]:
+    """Returns the milliseconds from each key press to the changed plot, deeper and back."""
+    found = []
+    for index in range(PRESSES):
+        key = "ArrowRight" if index % 4 < 2 else "ArrowLeft"
+        found.append(page.evaluate(PRESS, [PLOT, key]))
+        page.wait_for_timeout(900)  # the whole result is there, the next press finds it at rest
+    return found
+
+
+def dragged(page: Page, name: str, seconds: float = 3.0) -> float:
+    """Returns the redraws a second while a slider is dragged to and fro."""
+    slider = page.get_by_role("slider", name=name, exact=True)
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.4 * box["width"], middle)
+    page.mouse.down()
+    page.wait_for_timeout(300)
+    page.evaluate("window.draws = []")
+    begun = time.perf_counter()
+    while (spent := time.perf_counter() - begun) < seconds:
+        page.mouse.move(box["x"] + (0.3 + 0.3 * abs((spent % 2) - 1)) * box["width"], middle)
+        page.wait_for_timeout(16)
+    count = page.evaluate("window.draws.length")
+    page.mouse.up()
+    page.wait_for_timeout(1500)
+    return count / spent
+
+
+def changed(page: Page, count: int) -> None:
+    """Makes so many changes of the weights' factor, each to a setting not seen before."""
+    field = page.get_by_role("spinbutton", name="Weight variance factor, exactly")
+    for index in range(count):
+        value = f"{0.9 + 0.0002 * (index + 1):.4f}"
+        field.fill(value)
+        field.press("Enter")
+        page.wait_for_url(re.compile(f"weight_factor={value.rstrip('0')}"), timeout=30_000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--changes", type=int, default=100)
+    changes = parser.parse_args().changes
+    log = Path(tempfile.mkdtemp()) / "server.log"
+    with sync_playwright() as playwright, serve(log) as address:
+        browser = playwright.chromium.launch(executable_path=install(), args=list(FLAGS))
+        print(f"first plot, server just started: {first_plot(browser, address):.1f} s (target 6)")
+        warm = [first_plot(browser, address) for _ in range(5)]
+        print(f"first plot, server warm: median {statistics.median(warm):.1f} s, "
+              f"longest {max(warm):.1f} s (target 3)")  # fmt: skip
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(address)
+        page.locator(LINE).first.wait_for(state="attached", timeout=90_000)
+        page.wait_for_timeout(3000)
+        page.evaluate(WATCH)
+        each = pressed(page)
+        for name, some in (("deeper", each[0::4] + each[1::4]), ("back", each[2::4] + each[3::4])):
+            print(f"  {name}: median {statistics.median(some):.0f} ms, longest {max(some):.0f} ms")
+        times = sorted(each)
+        ninth = times[int(0.9 * len(times))]
+        print(f"key press on depth to changed plot: median {statistics.median(times):.0f} ms "
+              f"(target 150), 90th percentile {ninth:.0f} ms (target 250)")  # fmt: skip
+        for name in ("Depth", "Width", "Weight variance factor", "α"):
+            print(f"dragging {name}: {dragged(page, name):.1f} updates a second (target 5)")
+        server = server_of(address)
+        for goal in dict.fromkeys((min(100, changes), changes)):
+            changed(page, goal)
+            print(f"server's resident memory after {goal} changes more: {resident(server):.0f} MB "
+                  "(target 600)")  # fmt: skip
+            page.reload()
+            page.locator(LINE).first.wait_for(state="attached", timeout=90_000)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

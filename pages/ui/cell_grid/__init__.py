@@ -1,0 +1,45 @@
+"""A table of small curves, each a button: pick one to open it."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+__all__ = ["cell_grid", "picked"]
+
+_HERE = pathlib.Path(__file__).parent
+_GRID = st.components.v2.component(
+    "cell_grid",
+    html="<div class='grid'></div>",
+    css=(_HERE / "grid.css").read_text(),
+    js=(_HERE / "grid.js").read_text(),
+)
+
+
+def cell_grid(
+    key: str,
+    caption: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Mapping[str, Any]],
+    on_pick: Callable[[], None],
+) -> None:
+    """Draws the table; ``on_pick`` is called when a cell is chosen, which `picked` tells.
+
+    ``cells`` are in reading order, each with ``id``, ``label`` for a screen reader, ``text`` of a
+    word or two, and either ``measured`` and ``predicted``, lists of logarithms or None, drawn
+    between ``low`` and ``high``, or a ``problem`` that says why there is nothing. ``here`` marks
+    the present one.
+    """
+    data = {"caption": caption, "rows": rows, "columns": columns, "cells": cells}
+    _GRID(key=key, data=data, on_picked_change=on_pick)
+
+
+def picked(key: str) -> str:
+    """Returns the id of the cell that was chosen, "" where what came is not one."""
+    said = st.session_state.get(key)
+    found = said.get("picked") if isinstance(said, Mapping) else None
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,58 @@
+"""The experiment on fan-in: what a layer makes of a mean that all its inputs share."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import comparison_figures, notices, results, views, words
+from pages.ui.plotly_view import plotly_view
+from snn_core.probes import FanIn
+from snn_core.spec import Experiment
+from snn_core.wording import amount
+
+__all__ = ["draw"]
+
+MEANS = ("0.5", "0", "0.1", "0.25", "1", "2")
+ABOUT = (
+    "Every input of a square layer has the same mean, as after an activation that is not centred. "
+    "A unit sees it times its omega, the sum of its weights. Of LeCun normal weights omega has a "
+    "standard deviation of 1 **whatever the fan-in**: more inputs do not average the shift away, "
+    "the units' own means over the data scatter by as much. Centralizing every unit makes omega "
+    "0 and the shift is gone; centralizing the layer takes away only what all units share. What "
+    "does fall with the fan-in is the scatter of tau, and that of the pooled mean from one "
+    "network to the next. The units' own means are statistics of single units over the data; the "
+    "pooled ones are over batch and units."
+)
+
+
+def draw(shown: Experiment) -> None:
+    """Draws the experiment for the present activation and input mean."""
+    st.markdown(ABOUT)
+    mean = views.choose("mean", "Mean of the inputs", MEANS, "Of every input; the variance is 1.")
+    net = shown.network
+    try:
+        found = results.fan_in(net.activation, net.activation_parameters, float(mean), shown)
+    except (ValueError, MemoryError, RuntimeError) as error:
+        st.error(notices.sentence(error))
+        return
+    if found is None:
+        st.info("Stopped.")
+        st.button("Measure after all", on_click=results.release, key="release_fan_in")
+        return
+    names = [words.option("constraint", name) for name in found.constraints]
+    plotly_view(comparison_figures.by_fan_in(found, names), "fan_in", _alt(found, names))
+    st.caption(
+        f"{words.option('activation', found.activation)}, LeCun normal weights, after one layer; "
+        f"{found.networks.min():.0f} to {found.networks.max():.0f} networks a fan-in, batch "
+        f"{found.batch}. Bars: two standard errors."
+    )
+
+
+def _alt(found: FanIn, names: list[str]) -> str:
+    spread = found.unit_spread[..., 0]
+    each = "; ".join(
+        f"{name}: {amount(row[0])} at fan-in {found.fan_ins[0]:.0f}, {amount(row[-1])} at "
+        f"{found.fan_ins[-1]:.0f}"
+        for name, row in zip(names, spread, strict=True)
+    )
+    return f"Standard deviation over units of the units' own means, against fan-in. {each}."

@@ -1,0 +1,52 @@
+"""What a person takes along of a propagation: numbers, and the figure as a page of its own."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import figures, words
+from pages.ui.plotly_view.delta import numbers
+from snn_core.export import propagation_csv, propagation_json
+from snn_core.propagate import Propagation
+
+__all__ = ["draw", "figure_page"]
+
+
+def draw(results: Sequence[Propagation], names: Sequence[str], scale: str) -> None:
+    """Draws the downloads; a file is made when it is asked for."""
+    with st.popover("Download"):
+        st.caption(
+            "Of the setting shown and of all pins. PNG: the button at a figure's corner."
+            if len(results) > 1
+            else "Of the setting shown. PNG: the button at a figure's corner."
+        )
+        for label, name, mime, make in (
+            ("Numbers (CSV)", "propagation.csv", "text/csv",
+             lambda: propagation_csv(results, names)),
+            ("Numbers and settings (JSON)", "propagation.json", "application/json",
+             lambda: propagation_json(results, names)),
+            ("Figure (HTML, works offline)", "propagation.html", "text/html",
+             lambda: figure_page(figures.moments_by_layer(results[0], scale), results[0])),
+        ):  # fmt: skip
+            st.download_button(label, make, name, mime, key=f"get.{name}", on_click="ignore")
+
+
+def figure_page(figure: dict[str, Any], p: Propagation) -> str:
+    """Returns a web page of the figure that needs no server and no network (some 5 MB)."""
+    from plotly import graph_objects as go  # late: only a download needs it
+    from plotly import io
+
+    drawn = go.Figure(numbers(figure))
+    drawn.update_layout(template="none", width=None)
+    body = io.to_html(drawn, include_plotlyjs=True, full_html=False)
+    alt = html.escape(words.moments_alt(p))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<title>Mean and variance by layer</title></head>"
+        f'<body style="font-family: sans-serif"><p>{alt}</p>{body}</body></html>'
+    )

@@ -1,0 +1,72 @@
+"""The verdict on a propagation: a sentence, the reason, and what would repair it in one click."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import streamlit as st
+
+from pages.ui import state, words
+from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
+from snn_core.propagate import Propagation
+from snn_core.spec import Experiment
+
+__all__ = ["diagnosis_of", "draw", "short"]
+
+MOST = 512  # verdicts that are kept, some kB each
+# How a kind of verdict looks; the words say the same, so that colour is never alone.
+COLOURS = {"holds": "green", "settles": "green"}
+OTHERWISE = "orange"
+WORST = dict.fromkeys(("vanishes", "explodes", "dies", "overflows", "forgets"), "red")
+
+
+@st.cache_resource(show_spinner=False)
+def _known() -> OrderedDict[tuple[Experiment, bool], Diagnosis]:
+    return OrderedDict()
+
+
+def diagnosis_of(p: Propagation) -> Diagnosis:
+    """Returns the verdict; the last ones are kept, since they are asked for again and again."""
+    known, key = _known(), (p.experiment, p.gradient_variance is None)
+    found = known.get(key)
+    if found is None:
+        found = known[key] = diagnose(p)
+        while len(known) > MOST:
+            known.popitem(last=False)
+    return found
+
+
+def short(found: Diagnosis) -> str:
+    """Returns the kind and the headline, for a table."""
+    return f"{KINDS[found.kind]}: {found.headline}"
+
+
+def draw(p: Propagation, moving: bool = False) -> None:
+    """Draws the card, with a button for every repair that is known.
+
+    Repairs are looked for once a hand that is ``moving`` rests: it takes longer than the figure.
+    """
+    found = diagnose(p, repairs=False) if moving else diagnosis_of(p)
+    colour = WORST.get(found.kind, COLOURS.get(found.kind, OTHERWISE))
+    with st.container(border=True, key="verdict"):
+        label = words.plain(KINDS[found.kind])
+        st.markdown(f":{colour}-badge[{label}] **{words.plain(found.headline)}**")
+        st.markdown(
+            words.plain(" ".join(part for part in (found.reason, *found.sentences) if part))
+        )
+        if found.repairs:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                for index, repair in enumerate(found.repairs):
+                    st.button(
+                        repair.label,
+                        key=f"repair.{index}",
+                        help=repair.why,
+                        type="primary" if index == 0 else "secondary",
+                        on_click=_repair,
+                        args=(repaired(p.experiment, repair),),
+                    )
+
+
+def _repair(experiment: Experiment) -> None:
+    state.open_setting(experiment)
+    st.rerun()  # the whole page, not only the fragment that the card stands in

@@ -1,0 +1,221 @@
+"""What makes the page Propagate an instrument: drag, verdict, repair, traps, pins, downloads."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from snn_core.spec import from_json
+from tests.browser.charts import drawn, hero, plotly, settled
+
+OpenPage = Callable[..., Page]
+SMALL = "/?width=64&depth=16&batch=64&seeds=4"
+LONG = 30_000
+
+
+def slider(page: Page, name: str) -> Locator:
+    return page.get_by_role("slider", name=name, exact=True)
+
+
+def hold(page: Page, name: str, share: float) -> Callable[[float], None]:
+    """Takes the slider at its present place; returns what moves it to a share of its length."""
+    range_ = slider(page, name)
+    range_.scroll_into_view_if_needed()
+    box = range_.bounding_box()
+    assert box is not None
+
+    def move(to: float) -> None:
+        page.mouse.move(box["x"] + to * box["width"], box["y"] + box["height"] / 2, steps=4)
+
+    move(share)
+    page.mouse.down()
+    return move
+
+
+def layers(page: Page) -> float:
+    """Returns where the layer axis of the figure ends."""
+    return plotly(page).evaluate("node => node._fullLayout.xaxis.range[1]")
+
+
+def verdict(page: Page) -> Locator:
+    return page.locator(".st-key-verdict")
+
+
+def opened(page: Page, address: str = SMALL) -> str:
+    page.goto(address)
+    said = drawn(page)
+    expect(verdict(page)).to_be_visible(timeout=LONG)
+    return said
+
+
+def test_the_figure_follows_a_slider_that_is_held(page: Page) -> None:
+    before = opened(page)
+    address = page.url
+    move = hold(page, "Weight variance factor", 0.5)
+    seen = set()
+    for share in (0.55, 0.6, 0.65, 0.7):
+        move(share)
+        expect(hero(page)).not_to_have_attribute("aria-label", before, timeout=LONG)
+        before = hero(page).get_attribute("aria-label") or ""
+        seen.add(before)
+    assert len(seen) == 4 and page.url == address  # the hand has not let go
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("weight_factor="), timeout=LONG)
+    drawn(page, "4 seeds")
+    factor = re.search(r"weight_factor=([\d.]+)", page.url)
+    field = page.get_by_role("spinbutton", name="Weight variance factor, exactly")
+    assert factor is not None and float(field.input_value()) == float(factor[1])
+
+
+def test_a_smaller_depth_is_shown_before_the_server_says_anything(page: Page) -> None:
+    opened(page, "/?width=64&depth=32&batch=64&seeds=4")
+    whole = hero(page).get_attribute("aria-label")
+    place = slider(page, "Depth").evaluate("e => e.value / e.max")
+    move = hold(page, "Depth", place)
+    move(place - 0.25)
+    page.wait_for_function("node => node._fullLayout.xaxis.range[1] < 20",
+                           arg=plotly(page).element_handle())  # fmt: skip
+    assert (
+        hero(page).get_attribute("aria-label") == whole
+    )  # no new figure, the old one's beginning
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"depth=\d+"), timeout=LONG)
+    depth = int(re.search(r"depth=(\d+)", page.url)[1])  # type: ignore[index]
+    assert depth < 20
+    drawn(page, f"depth {depth},")
+    assert layers(page) == pytest.approx(depth, rel=0.1)
+
+
+def test_arrow_keys_move_a_slider_and_a_screen_reader_hears_its_value(page: Page) -> None:
+    opened(page)
+    range_ = slider(page, "Depth")
+    assert range_.get_attribute("aria-valuetext") == "16"
+    range_.focus()
+    page.keyboard.press("ArrowRight")
+    assert range_.get_attribute("aria-valuetext") == "24"
+    drawn(page, "depth 24, 4 seeds")  # fewer seeds first, then all
+    expect(page).to_have_url(re.compile("depth=24"))
+
+
+def test_a_verdict_names_the_cause_and_one_click_repairs_it(page: Page) -> None:
+    opened(page, f"{SMALL}&initializer=he_normal")
+    expect(verdict(page)).to_contain_text(re.compile("[Ee]xplodes"), timeout=LONG)
+    repair = verdict(page).get_by_role("button").first
+    assert "LeCun" in repair.inner_text()
+    repair.click()
+    expect(page).not_to_have_url(re.compile("he_normal"), timeout=LONG)
+    expect(verdict(page)).to_contain_text(re.compile("[Hh]olds|settles"), timeout=LONG)
+    page.get_by_role("button", name="Undo").click()
+    expect(page).to_have_url(re.compile("he_normal"), timeout=LONG)
+
+
+def test_a_trap_is_one_click_and_so_is_the_way_back(page: Page) -> None:
+    opened(page)
+    page.get_by_role("button", name="Break it").click()
+    page.get_by_role("button", name=re.compile("He .*SELU|SELU .*He")).click()
+    expect(page).to_have_url(re.compile("he_normal"), timeout=LONG)
+    expect(verdict(page)).to_contain_text(re.compile("[Ee]xplodes"), timeout=LONG)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Undo").click()
+    expect(page).to_have_url(re.compile("depth=16"), timeout=LONG)
+    drawn(page, "depth 16, 4 seeds")
+
+
+def test_pins_are_drawn_together_travel_in_the_link_and_can_be_removed(
+    page: Page, open_page: OpenPage
+) -> None:
+    opened(page)
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page).to_have_url(re.compile("pin.a="), timeout=LONG)
+    page.get_by_role("spinbutton", name="Weight variance factor, exactly").fill("1.5")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("weight_factor=1.5"), timeout=LONG)
+    settled(page)
+    figure = page.locator(".st-key-compared .plotly-view[role=img]")
+    expect(figure).to_have_attribute("aria-label", re.compile(r"now: .*A: "), timeout=LONG)
+    expect(page.get_by_text("weight variance factor 1.5").first).to_be_visible()
+    page.get_by_role("button", name="Share").click()
+    link = page.get_by_test_id("stCode").inner_text().strip()
+    there = open_page()
+    there.goto("/?" + link.partition("?")[2])
+    drawn(there)
+    expect(there.locator(".st-key-compared .plotly-view[role=img]")).to_have_attribute(
+        "aria-label", figure.get_attribute("aria-label") or "-", timeout=LONG
+    )
+    there.get_by_role("button", name="Remove").click()
+    expect(there).not_to_have_url(re.compile("pin.a="), timeout=LONG)
+    expect(there.locator(".st-key-compared")).to_have_count(0)
+
+
+def test_a_cell_of_the_table_opens(page: Page) -> None:
+    opened(page, "/?width=16&depth=4&batch=16&seeds=2")
+    page.get_by_role("tab", name="Constraint × activation").click()
+    table = page.get_by_role("table").filter(has_text="logarithmic axis")
+    expect(table).to_be_visible(timeout=60_000)
+    assert table.get_by_role("button").count() >= 30
+    table.get_by_role("button", name=re.compile("^ReLU, Centralize every unit")).click()
+    expect(page).to_have_url(
+        re.compile("activation=relu.*constraint=centralize_unit"), timeout=LONG
+    )
+
+
+def saved(page: Page, name: str, tmp_path: Path) -> Path:
+    with page.expect_download(timeout=60_000) as waiting:
+        page.get_by_role("button", name=name).click()
+    path = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def test_what_is_taken_away_opens(page: Page, open_page: OpenPage, tmp_path: Path) -> None:
+    said = opened(page)
+    page.get_by_role("button", name="Download").click()
+    rows = list(csv.DictReader(saved(page, "Numbers (CSV)", tmp_path).open()))
+    assert len(rows) == 4 * 17  # seeds, layers with the input
+    whole = json.loads(saved(page, "Numbers and settings", tmp_path).read_text())
+    (result,) = whole["results"]
+    settings = result["settings"]
+    text = settings if isinstance(settings, str) else json.dumps(settings)
+    assert from_json(text).network.depth == 16
+    html = saved(page, "Figure (HTML", tmp_path)
+    assert "http" not in re.sub(r"<script.*?</script>", "", html.read_text(), flags=re.S)
+    there = open_page()
+    there.goto(html.as_uri())
+    expect(there.locator("path.js-line").first).to_be_attached(timeout=LONG)
+    assert said[:40] in there.locator("p").inner_text()
+    page.keyboard.press("Escape")
+    picture = saved(page, "Save the figure moments as PNG", tmp_path)
+    assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 10_000
+
+
+def test_a_forged_pin_is_said_and_the_page_works(page: Page) -> None:
+    opened(page, SMALL + "&pin.a=depth%3Dx&pin.z=1&pin.b=" + "a%3D1%26" * 200)
+    sentences = page.get_by_test_id("stAlert").first.inner_text()
+    assert "pin.a: depth must be a whole number" in sentences and "pin.z" in sentences
+
+
+def test_everything_can_be_done_by_keyboard_alone(page: Page) -> None:
+    opened(page)
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText") == "Pin":
+            break
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("pin.a="), timeout=LONG)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 2560])
+def test_a_verdict_and_pins_fit_every_screen(open_page: OpenPage, width: int, scheme: str) -> None:
+    page = open_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    opened(page, SMALL + "&pin.a=depth%3D16%26activation%3Drelu%26width%3D64")
+    expect(page.locator(".st-key-compared .js-plotly-plot")).to_be_attached(timeout=LONG)
+    settled(page)
+    for place in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
+        assert page.evaluate(f"{place}.scrollWidth - {place}.clientWidth") <= 0
