@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["HOLDS_MEAN", "HOLDS_VARIANCE", "Course", "course"]
+__all__ = ["EXPLODED", "STEADY", "VANISHED", "Course", "course"]
 
 HOLDS_VARIANCE = (0.8, 1.5)  # Theorem 1's domain, used as a measure for the pooled moments
 HOLDS_MEAN = 0.1

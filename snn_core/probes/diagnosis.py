@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snn_core.activations import LECUN
-from snn_core.probes.course import EXPLODED, VANISHED, Course, course
+from snn_core.probes.course import EXPLODED, STEADY, VANISHED, Course, course
 from snn_core.probes.repairs import (
+    DEEPEST,
     FORGOTTEN,
     MOST,
     WIDER,
@@ -42,6 +43,7 @@ KINDS = {
 }
 SCATTER = 0.6  # standard deviation over seeds of the variance's logarithm: a factor of 1.8
 GRADIENT = 1.005  # a factor a layer that is worth a word
+NEARLY = 1.2  # a factor from where it will settle, from which on it counts as settled
 APART = 1.5  # a factor between measured and predicted that is worth a word
 HALF = ("float16", "bfloat16")
 
@@ -150,9 +152,32 @@ def _kind(view: _View) -> str:
         return "forgets"
     if seen.kind == "drifts" and steady and view.theory is not None:
         return view.theory.kind  # a walk about a value that theory has standing still
+    kind = _in_the_long_run(view, seen)
+    if kind != seen.kind:
+        return kind
     if seen.kind == "settles" and not VANISHED < seen.variance < EXPLODED:
         return "vanishes" if seen.variance < 1.0 else "explodes"
     return seen.kind
+
+
+def _in_the_long_run(view: _View, seen: Course) -> str:
+    """The kind, with theory's word on what a curve that still moves will do in deeper layers."""
+    net, theory = view.experiment.network, view.theory
+    rates = [seen.rate, theory.rate if theory else seen.rate]
+    still = any(1.0 / STEADY < rate < STEADY for rate in rates)
+    if still or theory is None or net.kind != "mlp" or net.depth >= DEEPEST:
+        return seen.kind
+    if not 1.0 / APART < seen.variance / theory.variance < APART:
+        return seen.kind
+    far, _ = expected(replace(view.experiment, network=replace(net, depth=DEEPEST)))
+    if far is None:
+        return seen.kind
+    if far.kind in ("vanishes", "explodes"):
+        return far.kind
+    ends = far.variance / seen.variance
+    if far.kind in ("holds", "settles") and 1.0 / NEARLY < ends < NEARLY:
+        return "settles" if seen.kind != "holds" else "holds"
+    return "drifts"
 
 
 def _headline(view: _View, kind: str) -> str:
@@ -182,7 +207,7 @@ def _headline(view: _View, kind: str) -> str:
         )
     if kind in ("holds", "settles"):
         by = f"from layer {seen.layer} on" if seen.layer > 1 else "from the first layer on"
-        mean = amount(0.0 if abs(seen.mean) < 1e-12 else seen.mean, 2)
+        mean = brief(0.0 if abs(seen.mean) < 1e-12 else seen.mean)
         return f"The variance settles at {brief(seen.variance)} {by}, the mean at {mean}."
     rate = f"×{seen.rate:.3g} a layer"
     if kind == "drifts":
