@@ -94,6 +94,7 @@ HISTOGRAMS = (
     "All seeds together. Activations are the layer's output over up to 512 rows of the validation "
     "part; the outermost bins hold what lies beyond."
 )
+# Where it scrolls, the link in it lets the keyboard scroll too.
 SYMBOLS = """
 | symbol | meaning |
 |---|---|
@@ -106,6 +107,8 @@ SYMBOLS = """
 | projection | a constraint imposed on the weights after every update |
 | parametrization | a constraint built into the network, and differentiated |
 | A, B, C, D | the arms, at the end of their lines |
+
+The words are those of [Klambauer et al. (2017)](https://arxiv.org/abs/1706.02515).
 """  # noqa: E501
 _TINY = 3  # inputs; centring takes one of their directions away
 _BY_UNIT = ("centralize_unit", "standardize_unit")
@@ -196,7 +199,7 @@ def is_regression(arm: Experiment) -> bool:
 def verdicts(
     history: Sequence[Snapshot], arms: Sequence[Experiment], named: Sequence[str], goal: float
 ) -> str:
-    """Returns a sentence for every arm, and the table of arms, as Markdown.
+    """Returns a sentence for every arm, and the table of arms, as Markdown with HTML around it.
 
     ``goal`` is the validation accuracy that the table counts the steps to.
     """
@@ -211,7 +214,10 @@ def verdicts(
         f"| arm | verdict | validation {score} | best | test | steps to {goal:.2g} | time |\n"
         "|---|---|---|---|---|---|---|\n"
     )
-    return "\n".join(lines) + "\n\n" + head + "\n".join(rows)
+    # On a narrow screen the table scrolls, for which the keyboard must be able to reach it.
+    table = '<div role="region" aria-label="Table of the arms" tabindex="0">\n\n'
+    table += head + "\n".join(rows) + "\n\n</div>"
+    return "\n".join(lines) + "\n\n" + table
 
 
 def _row(name: str, short: str, found: Summary) -> str:

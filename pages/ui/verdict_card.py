@@ -15,8 +15,6 @@ __all__ = ["diagnosis_of", "draw", "short"]
 
 MOST = 512  # verdicts that are kept, some kB each
 # How a kind of verdict looks; the words say the same, so that colour is never alone.
-COLOURS = {"holds": "green", "settles": "green"}
-OTHERWISE = "orange"
 WORST = dict.fromkeys(("vanishes", "explodes", "dies", "overflows", "forgets"), "red")
 
 
@@ -47,7 +45,8 @@ def draw(p: Propagation, moving: bool = False) -> None:
     Repairs are looked for once a hand that is ``moving`` rests: it takes longer than the figure.
     """
     found = diagnose(p, repairs=False) if moving else diagnosis_of(p)
-    colour = WORST.get(found.kind, COLOURS.get(found.kind, OTHERWISE))
+    fine = found.kind == "holds" or (found.kind == "settles" and not found.cause)
+    colour = "green" if fine else WORST.get(found.kind, "orange")
     with st.container(border=True, key="verdict"):
         label = words.plain(KINDS[found.kind])
         st.markdown(f":{colour}-badge[{label}] **{words.plain(found.headline)}**")

@@ -153,7 +153,7 @@ def _verdicts(look: Look, upto: Sequence[Snapshot], busy: bool) -> None:
             upto, look.training.experiments, look.names, int(goal) / 100
         )
         st.session_state["train.verdicts"] = (key, time.monotonic(), text)
-    st.markdown(text)
+    st.markdown(text, unsafe_allow_html=True)  # our own words; Streamlit sanitizes them too
     views.choose(
         "goal",
         "Accuracy to reach",

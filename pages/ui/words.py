@@ -65,6 +65,7 @@ SATURATION = (
     "between the activations of two samples. The pooled variance is the variance **within** "
     "units (one unit over the data) plus that **between** units (of their means)."
 )
+# Where it scrolls, the link in it lets the keyboard scroll too.
 SYMBOLS = """
 | symbol | meaning |
 |---|---|
@@ -81,6 +82,8 @@ SYMBOLS = """
 | correlation | mean cosine between the activations of two samples; 1: the input is forgotten |
 | within, between | variance of one unit over the data; variance of the units' means |
 | ±2 sd | where theory expects some 95 % of networks of this width |
+
+The words are those of [Klambauer et al. (2017)](https://arxiv.org/abs/1706.02515).
 """
 OPTIONS = {
     "mlp": "Fully connected (MLP)",

@@ -196,8 +196,8 @@ def _headline(view: _View, kind: str) -> str:
     if kind == "scatters":
         low, high = brief(float(p.variance[:, -1].min())), brief(float(p.variance[:, -1].max()))
         return (
-            f"It is a matter of luck: after layer {depth} the variance is between {low} and "
-            f"{high}, from one network to the next."
+            f"After layer {depth} the variance is anything from {low} to {high}, from one network "
+            "to the next."
         )
     if kind == "forgets":
         alike = 1.0 - float(p.predicted.correlation[-1])
@@ -241,8 +241,8 @@ def _gradients(view: _View) -> str:
     verb, factor = ("grows", rate) if rate > 1.0 else ("shrinks", 1.0 / rate)
     whole = first / last if rate > 1.0 else last / first
     return (
-        f"The gradient's variance {verb} {factor:.3g}x a layer on its way back, "
-        f"{brief(whole)}x in all ({source})."
+        f"The gradient's variance {verb} ×{factor:.3g} a layer on its way back, "
+        f"×{brief(whole)} in all ({source})."
     )
 
 
@@ -367,10 +367,10 @@ def _blame(view: _View, cause: str) -> str:
     experiment, net = view.experiment, view.experiment.network
     act, law = activation_of(net), initializer_of(net)
     tau = float(np.median(view.p.tau[:, -1]))
-    seen = f"Theory has it so: with {law.label} weights"
     return {
         "initializer": (
-            f"{seen} tau, the sum of a unit's squared weights, is {brief(tau)}; {act.label} needs "
+            f"Theory has it so: of these weights ({law.label}) tau, the sum of a unit's squared "
+            f"weights, is {brief(tau)}; {act.label} needs "
             f"{'1' if suited_initializer(experiment) == 'lecun_normal' else '2'}."
         ),
         "weight_factor": (
