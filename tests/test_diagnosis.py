@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -21,7 +20,7 @@ FINE = ("holds", "settles")
 
 
 def propagated(query: dict[str, str], seed: int = 0) -> Propagation:
-    small = {"width": "128", "batch": "64", "seeds": "6", "seed": str(seed)}
+    small = {"width": "128", "batch": "32", "seeds": "4", "seed": str(seed)}
     return run(from_query(small | query))
 
 
@@ -38,10 +37,10 @@ def test_every_network_gets_a_verdict_and_every_repair_is_a_change_that_builds(
 ) -> None:
     dense = [name for name, law in INITIALIZERS.items() if "mlp" in law.kinds]
     pairs = {*((name, "none") for name in dense)}
-    pairs |= {*itertools.product(("lecun_normal", "he_normal"), CONSTRAINTS)}
+    pairs |= {("lecun_normal", name) for name in CONSTRAINTS}
     for initializer, constraint in sorted(pairs):
         net = NetworkSpec(
-            depth=6, width=16, activation=activation, initializer=initializer,
+            depth=5, width=8, activation=activation, initializer=initializer,
             constraint=constraint,
         )  # fmt: skip
         experiment = Experiment(net, batch=8, seeds=2)

@@ -152,12 +152,20 @@ def _kind(view: _View) -> str:
         return "forgets"
     if seen.kind == "drifts" and steady and view.theory is not None:
         return view.theory.kind  # a walk about a value that theory has standing still
+    if seen.kind in ("holds", "settles") and steady and _agree(view):
+        return view.theory.kind if view.theory else seen.kind  # without the noise of few seeds
     kind = _in_the_long_run(view, seen)
     if kind != seen.kind:
         return kind
     if seen.kind == "settles" and not VANISHED < seen.variance < EXPLODED:
         return "vanishes" if seen.variance < 1.0 else "explodes"
     return seen.kind
+
+
+def _agree(view: _View) -> bool:
+    """Whether measured and predicted variance are about the same at the last layer."""
+    seen, theory = view.seen, view.theory
+    return bool(seen and theory and 1.0 / APART < seen.variance / theory.variance < APART)
 
 
 def _in_the_long_run(view: _View, seen: Course) -> str:
@@ -167,7 +175,7 @@ def _in_the_long_run(view: _View, seen: Course) -> str:
     still = any(1.0 / STEADY < rate < STEADY for rate in rates)
     if still or theory is None or net.kind != "mlp" or net.depth >= DEEPEST:
         return seen.kind
-    if not 1.0 / APART < seen.variance / theory.variance < APART:
+    if not _agree(view):
         return seen.kind
     far, _ = expected(replace(view.experiment, network=replace(net, depth=DEEPEST)))
     if far is None:

@@ -163,6 +163,8 @@ async function draw(chart) {
     await Plotly.react(chart.node, traces, layout, {
       displaylogo: false, showTips: false, displayModeBar: false,
     });
+    const { width } = chart.node._fullLayout; // the one of before, where the screen became narrow
+    if (root.clientWidth && Math.abs(width - root.clientWidth) > 1) Plotly.Plots.resize(chart.node);
   } catch (error) {
     const note = document.createElement("div");
     note.className = "failed";
