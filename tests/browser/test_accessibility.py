@@ -1,0 +1,355 @@
+"""Both pages by WCAG 2.2 AA: axe-core's rules, the keyboard, narrow and wide screens, motion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.charts import FIRST_PLOT, drawn, settled
+
+OpenPage = Callable[..., Page]
+LONG = 60_000  # ms
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# What is not asked for, each with its reason. None of them is of WCAG; nothing of a page is left
+# out, and no rule of WCAG.
+NOT_ASKED = {
+    "region": "Streamlit puts what floats (popovers, menus, tooltips) beside the landmarks.",
+    "heading-order": "Streamlit's subheader is an h3, and follows the title, an h1.",
+}
+OPTIONS = {
+    "runOnly": {"type": "tag", "values": TAGS},
+    "rules": {"target-size": {"enabled": True}} | {rule: {"enabled": False} for rule in NOT_ASKED},
+    "resultTypes": ["violations"],
+}
+SIZES = {390: 844, 1440: 900, 2560: 1440}
+PROPAGATE = "/?width=16&depth=4&batch=16&seeds=2&initializer=he_normal&pin.a=depth%3D4"
+TRAIN = "/?page=train&arms=2&data=moons&depth=3&width=16&seeds=2&b.activation=relu&steps=1000000"
+WRONG = "&no_such_setting=1"  # the page warns of it
+schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
+widths = pytest.mark.parametrize("width", SIZES)
+pages = pytest.mark.parametrize("address", [PROPAGATE, TRAIN], ids=["propagate", "train"])
+
+
+def violations(page: Page) -> list[str]:
+    """Returns what axe finds on the page as it is: rule, help, why, and the nodes' HTML."""
+    still(page)
+    found = page.evaluate(
+        "async ([script, options]) => {"
+        " if (!window.axe) (0, eval)(script);"
+        " return (await axe.run(document, options)).violations; }",
+        [AXE_SCRIPT, OPTIONS],
+    )
+    return [
+        "\n  ".join([f"{rule['id']}: {rule['help']}", *map(_node, rule["nodes"])])
+        for rule in found
+    ]
+
+
+def _node(node: dict[str, Any]) -> str:
+    why = " ".join(node["failureSummary"].split())
+    return f"{node['html'][:400]}\n    {why}"
+
+
+def still(page: Page) -> None:
+    """Waits until nothing fades or slides: half transparent text has not its own contrast."""
+    page.evaluate(
+        "async () => { const moving = () => document.getAnimations().filter("
+        " a => a.effect.getComputedTiming().endTime < 5000 && a.playState == 'running');"
+        " for (let n = 0; moving().length && n < 50; n++)"
+        "  await new Promise(done => setTimeout(done, 50)); }"
+    )
+
+
+class Inspection:
+    """Collects what is violated in the states that a page is brought into."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.found: dict[str, list[str]] = {}
+
+    def look(self, state: str) -> None:
+        """Notes the violations of this state that no earlier one had."""
+        settled(self.page)
+        caption = self.page.get_by_test_id("stCaptionContainer").first
+        expect(caption).to_have_css("opacity", "0.75", timeout=LONG)  # the style sheet is there
+        self.glance(state)
+
+    def glance(self, state: str) -> None:
+        """As `look`, while scripts may run."""
+        known = {each for found in self.found.values() for each in found}
+        if new := [each for each in violations(self.page) if each not in known]:
+            self.found[state] = new
+
+    def popovers(self) -> None:
+        """Looks into every popover."""
+        buttons = self.page.get_by_test_id("stPopoverButton").locator("visible=true").all()
+        for button in buttons:
+            name = button.inner_text().partition("\n")[0]
+            button.click()
+            expect(self.page.get_by_test_id("stPopoverBody")).to_be_visible()
+            self.look(f"popover {name}")
+            self.page.keyboard.press("Escape")
+            expect(self.page.get_by_test_id("stPopoverBody")).to_have_count(0)
+
+    def expanders(self) -> None:
+        """Opens every expander, and looks at the page with all of them open."""
+        for summary in self.page.locator("summary").all():
+            summary.click()
+        self.look("expanders")
+
+    def selectbox(self) -> None:
+        """Opens the first selectbox."""
+        field = self.page.get_by_role("combobox").first
+        field.scroll_into_view_if_needed()
+        self.page.wait_for_timeout(500)  # whatever scrolls closes the list
+        field.click()
+        expect(self.page.get_by_role("listbox")).to_be_visible()
+        self.look("selectbox")
+        self.page.keyboard.press("Escape")
+
+    def help(self) -> None:
+        """Looks at a widget's help, which floats while the pointer is over its mark."""
+        self.page.get_by_test_id("stTooltipIcon").locator("visible=true").first.hover()
+        expect(self.page.get_by_test_id("stTooltipContent").first).to_be_visible()
+        self.look("help")
+        self.page.mouse.move(0, 0)
+
+    def tabs(self) -> None:
+        """Opens one tab after the other."""
+        for tab in self.page.get_by_role("tab").all():
+            tab.click()
+            expect(tab).to_have_attribute("aria-selected", "true")
+            figure = self.page.get_by_role("tabpanel").locator(
+                ".plotly-view[role=img], [data-testid=stBidiComponentIsolated], table"
+            )
+            expect(figure.first).to_be_visible(timeout=LONG)
+            self.look(f"tab {tab.inner_text()}")
+
+    def report(self) -> None:
+        """Fails where anything was found."""
+        said = [f"{state}\n  " + "\n  ".join(found) for state, found in self.found.items()]
+        assert not said, "\n\n".join(said)
+
+
+def opened(page: Page, address: str) -> None:
+    page.goto(address)
+    if "page=train" in address:
+        curves = page.locator(".st-key-curves .plotly-view[role=img]")
+        expect(curves).to_have_attribute("aria-label", re.compile("step 0"), timeout=FIRST_PLOT)
+    else:
+        drawn(page)
+        expect(page.locator(".st-key-verdict")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("tabpanel").locator(".plotly-view[role=img]").first).to_be_attached(
+        timeout=LONG
+    )
+    settled(page)
+
+
+@schemes
+@widths
+def test_propagate_violates_no_rule(open_page: OpenPage, width: int, scheme: str) -> None:
+    page = open_page(viewport={"width": width, "height": SIZES[width]}, color_scheme=scheme)
+    opened(page, PROPAGATE + WRONG)
+    expect(page.get_by_test_id("stAlert")).to_be_visible()
+    inspection = Inspection(page)
+    inspection.look("opened, with a warning")
+    inspection.selectbox()
+    inspection.popovers()
+    inspection.help()
+    inspection.tabs()
+    inspection.expanders()
+    inspection.report()
+
+
+@schemes
+@widths
+def test_train_violates_no_rule(open_page: OpenPage, width: int, scheme: str) -> None:
+    page = open_page(viewport={"width": width, "height": SIZES[width]}, color_scheme=scheme)
+    opened(page, TRAIN + WRONG)
+    expect(page.get_by_test_id("stAlert")).to_be_visible()
+    inspection = Inspection(page)
+    inspection.look("opened, with a warning")
+    inspection.selectbox()
+    inspection.popovers()
+    inspection.help()
+    inspection.tabs()
+    inspection.expanders()
+    page.get_by_role("button", name=re.compile("^Play")).click()
+    pause = page.get_by_role("button", name=re.compile("^Pause"))
+    expect(pause).to_be_visible(timeout=LONG)
+    inspection.glance("running")
+    pause.click()
+    expect(page.get_by_role("slider", name="Step shown")).to_be_attached(timeout=LONG)
+    inspection.look("paused")
+    inspection.report()
+
+
+@schemes
+def test_an_error_violates_no_rule(open_page: OpenPage, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    page.goto("/?depth=512&width=4096&seeds=64&batch=4096")
+    expect(page.get_by_test_id("stAlertContentError")).to_be_visible(timeout=FIRST_PLOT)
+    inspection = Inspection(page)
+    inspection.look("error")
+    inspection.report()
+
+
+# Notes every control in sight; returns how many. What the arrow keys do is no stop of its own: to
+# choose another tab or radio button of a group, to open a field's list, to step its number.
+CONTROLS = """() => {
+  const all = (root) => [...root.querySelectorAll("*")].flatMap(
+    (e) => [e, ...(e.shadowRoot ? all(e.shadowRoot) : [])]);
+  const control = "a[href], button, input, select, textarea, summary, [role=tab], [tabindex='0']";
+  const inGroup = "[role=tab][aria-selected=false], [role=radio][aria-checked=false], "
+    + ".stSelectbox button[aria-haspopup=listbox], .stNumberInput button[data-testid*=Step]";
+  window.controls = all(document).filter((e) => e.matches(control) && !e.matches(inGroup)
+    && !e.disabled && !e.closest("[inert]") && e.checkVisibility({visibilityProperty: true}));
+  return window.controls.length;
+}"""
+# Takes the focused control from those left; returns what it looks like, itself and the boxes
+# around it, and what the one before looks like now that it has lost the focus.
+STEP = """() => {
+  let e = document.activeElement;
+  while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+  const looks = (node) => {
+    const found = [];
+    for (let n = node; n && found.length < 4; n = n.parentElement) {
+      const s = getComputedStyle(n);
+      const ring = s.outlineStyle != "none" && parseFloat(s.outlineWidth) >= 2;
+      found.push([ring ? s.outlineColor + s.outlineWidth : "", s.boxShadow]);
+    }
+    return JSON.stringify(found);
+  };
+  const last = window.last;
+  const answer = {before: last && last.isConnected ? looks(last) : null, end: e == document.body};
+  window.controls = window.controls.filter((each) => each != e);
+  window.last = e;
+  answer.now = looks(e);
+  answer.html = e.outerHTML.slice(0, 300);
+  const {left, top, width, height} = e.getBoundingClientRect();
+  const at = (x, y) => {
+    let found = document.elementFromPoint(x, y);
+    while (found?.shadowRoot) {
+      const inner = found.shadowRoot.elementFromPoint(x, y);
+      if (!inner || inner == found) break;
+      found = inner;
+    }
+    return found;
+  };
+  const box = e.closest("label") || e;
+  const over = at(left + width / 2, top + height / 2);
+  answer.hidden = !(over && (box.contains(over) || over.contains(e)));
+  return answer;
+}"""
+# Puts the focus before everything else on the page, or after it.
+FROM = """(where) => {
+  window.place?.remove();
+  const place = window.place = document.createElement("div");
+  place.tabIndex = -1;
+  document.body[where](place);
+  place.focus();
+  window.last = undefined;
+}"""
+MOST_STOPS = 200
+
+
+def walk(page: Page, key: str) -> tuple[int, list[str], list[str], list[str]]:
+    """Presses Tab to the end of the page, or Shift+Tab to its beginning.
+
+    Returns the number of stops, the controls that were none, those without a sign of the focus,
+    and those that something covers.
+    """
+    page.evaluate(FROM, "prepend" if key == "Tab" else "append")
+    page.evaluate(CONTROLS)
+    unseen, covered, previous = [], [], None
+    for count in range(MOST_STOPS):
+        page.keyboard.press(key)
+        step = page.evaluate(STEP)
+        if previous and step["before"] == previous["now"]:
+            unseen.append(previous["html"])
+        if step["end"]:
+            left = page.evaluate("window.controls.map(e => e.outerHTML.slice(0, 300))")
+            return count, left, unseen, covered
+        if step["hidden"]:
+            covered.append(step["html"])
+        previous = step
+    raise AssertionError(f"{key} does not come to an end, but to {previous}")
+
+
+@schemes
+@pages
+def test_tab_reaches_every_control_and_shows_where_it_is(
+    open_page: OpenPage, address: str, scheme: str
+) -> None:
+    page = open_page(color_scheme=scheme)
+    opened(page, address)
+    if "page=train" in address:
+        page.get_by_role("button", name=re.compile(r"^\+10\b")).click()
+        expect(page.get_by_role("slider", name="Step shown")).to_be_attached(timeout=LONG)
+        settled(page)
+    for summary in page.locator("summary").all():
+        summary.click()
+    settled(page)
+    still(page)
+    there = walk(page, "Tab")
+    assert there[0] > 30 and there[1:] == ([], [], [])
+    back = walk(page, "Shift+Tab")
+    assert back[1:] == ([], [], [])
+
+
+@pages
+def test_the_page_never_scrolls_sideways(open_page: OpenPage, address: str) -> None:
+    page = open_page()
+    opened(page, address)
+    for summary in page.locator("summary").all():
+        summary.click()
+    settled(page)
+    for width in (320, 390, 768, 1440, 2560):  # 320: a screen of 1280 at 400 %
+        page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_timeout(500)  # the figures follow
+        still(page)
+        for place in ("document.scrollingElement", "document.querySelector('main')"):
+            beyond = page.evaluate(f"{place}.scrollWidth - {place}.clientWidth")
+            assert beyond <= 0, f"{place} at {width} px"
+
+
+def lasting(page: Page) -> list[str]:
+    """Returns the transitions and animations that a person could see.
+
+    Streamlit lets an expander grow by script; one that has its full height at once does not.
+    """
+    return page.evaluate(
+        "document.getAnimations().filter(a => a.effect.getComputedTiming().endTime > 20)"
+        ".filter(a => !(a.effect.target.matches('details')"
+        " && a.effect.target.offsetHeight >= a.effect.target.scrollHeight))"
+        ".map(a => `${a.animationName || a.transitionProperty} of ${a.effect.target.outerHTML}`)"
+        ".map(text => text.slice(0, 300))"
+    )
+
+
+def test_nothing_moves_for_a_person_who_asked_for_that(open_page: OpenPage) -> None:
+    def moved(motion: str) -> list[str]:
+        page = open_page(reduced_motion=motion)
+        opened(page, TRAIN)
+        seen = []
+
+        def press(button: Locator) -> None:
+            button.click()
+            for _ in range(6):
+                seen.extend(lasting(page))
+                page.wait_for_timeout(30)
+
+        press(page.get_by_test_id("stPopoverButton").locator("visible=true").first)
+        page.keyboard.press("Escape")
+        press(page.locator("summary").first)
+        press(page.get_by_role("tab").last)
+        press(page.get_by_role("button", name=re.compile("^Play")))
+        return seen
+
+    assert moved("no-preference") != []  # else this test sees nothing
+    assert moved("reduce") == []
