@@ -226,7 +226,9 @@ STEP = """() => {
     return JSON.stringify(found);
   };
   const last = window.last;
-  const answer = {before: last && last.isConnected ? looks(last) : null, end: e == document.body};
+  const end = e == document.body || e == window.first; // some browsers begin anew at once
+  window.first ??= e;
+  const answer = {before: last && last.isConnected ? looks(last) : null, end};
   window.controls = window.controls.filter((each) => each != e);
   window.last = e;
   answer.now = looks(e);
@@ -253,7 +255,7 @@ FROM = """(where) => {
   place.tabIndex = -1;
   document.body[where](place);
   place.focus();
-  window.last = undefined;
+  window.first = window.last = undefined;
 }"""
 MOST_STOPS = 200
 
@@ -299,7 +301,7 @@ def test_tab_reaches_every_control_and_shows_where_it_is(
     there = walk(page, "Tab")
     assert there[0] > 30 and there[1:] == ([], [], [])
     back = walk(page, "Shift+Tab")
-    assert back[1:] == ([], [], [])
+    assert back[0] > 30 and back[1:] == ([], [], [])
 
 
 @pages
