@@ -1,47 +1,83 @@
 """What is known to repair a network whose moments run away, tried in theory before it is offered.
 
-A repair changes as little as it can. Where theory follows the network, only what holds or settles
-in theory is offered; where it does not (pooling, a number format, a narrow network), what is known
-to help is, and says so.
+A repair changes as little as it can: first the setting at fault, then several together where one
+is not enough, then another kind of network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from snn_core.activations import LECUN
+from snn_core.datasets import input_law
 from snn_core.probes.course import Course, course
-from snn_core.spec import Experiment, activation_of, dataset_of, from_query, settings
+from snn_core.spec import (
+    Experiment,
+    activation_of,
+    dataset_of,
+    from_query,
+    input_shape,
+    settings,
+)
 from snn_core.theory.pooled import forward
 
-__all__ = ["Repair", "buildable", "expected", "helpful", "repaired", "suited_initializer"]
+__all__ = [
+    "DEEPEST",
+    "FORGOTTEN",
+    "SELU",
+    "Outlook",
+    "Repair",
+    "Settings",
+    "buildable",
+    "experiment_of",
+    "helpful",
+    "outlook",
+    "repaired",
+]
 
 Value = str | int | float | bool
+Settings = tuple[tuple[str, Value], ...]
 DEEPEST = 64  # layers that are followed in theory; a trend shows by then
 MOST = 3  # repairs offered
 FORGOTTEN = 0.99  # correlation of two samples from which the input hardly shows any more
-WIDER = 8  # times
+USABLE = (1e-2, 1e2)  # variance: beyond, to stand still there is of little help
+SELU: Settings = (
+    *(("activation", "selu"), ("initializer", "lecun_normal"), ("weight_factor", 1.0)),
+)
 
 
 @dataclass(frozen=True)
 class Repair:
-    """A change of a setting that helps.
+    """A change of settings that helps.
 
     Attributes:
         label: What a button says.
         settings: Keys as in a link, and their new values.
         why: One sentence.
-        cause: What it was that had to be changed: "initializer", "bias", ...
+        cause: What had to be changed: "initializer", "bias", ...; of several the first.
     """
 
     label: str
-    settings: tuple[tuple[str, Value], ...]
+    settings: Settings
     why: str
     cause: str
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What theory says of an experiment: its course, and whether it makes samples alike."""
+
+    course: Course | None
+    forgets: bool
+
+
+def experiment_of(changes: Settings) -> Experiment:
+    """Returns the default experiment with some settings changed, keys as in a link."""
+    return from_query({key: _text(value) for key, value in changes})
 
 
 def repaired(experiment: Experiment, repair: Repair) -> Experiment:
@@ -51,47 +87,11 @@ def repaired(experiment: Experiment, repair: Repair) -> Experiment:
     """
     changed = dict(repair.settings)
     kept = {k: v for k, v in settings(experiment).items() if k.partition(".")[0] not in changed}
-    return from_query({k: _text(v) for k, v in (kept | changed).items()})
+    return experiment_of(tuple((kept | changed).items()))
 
 
 def _text(value: Value) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
-
-
-@lru_cache(maxsize=512)
-def expected(experiment: Experiment) -> tuple[Course | None, float]:
-    """Returns the course of the moments in theory, and the last layer's correlation.
-
-    Of the first 64 layers of a deeper network. NaN and None where there is no theory.
-    """
-    net = experiment.network
-    if net.kind == "mlp" and net.depth > DEEPEST:
-        experiment = replace(experiment, network=replace(net, depth=DEEPEST))
-    run = forward(experiment)
-    mean, variance = np.array([state.pooled for state in run.states]).T
-    return course(mean, np.maximum(variance, 0.0)), run.states[-1].cosine
-
-
-def suited_initializer(experiment: Experiment) -> str:
-    """Returns the initializer that keeps the variance of the experiment's activation."""
-    net = experiment.network
-    return "lecun_normal" if net.activation in LECUN else "he_normal"
-
-
-def helpful(experiment: Experiment, settled: bool = False) -> tuple[Repair, ...]:
-    """Returns up to three repairs that help in theory, the least change first.
-
-    Of a network that has ``settled`` elsewhere only what brings it to (0, 1) counts, and where an
-    activation settles is its nature and needs no repair.
-    """
-    found: list[Repair] = []
-    for repair in _candidates(experiment):
-        if len(found) == MOST or (settled and repair.cause == "activation"):
-            break
-        new = buildable(experiment, repair)
-        if new is not None and _holds(new, settled):
-            found.append(repair)
-    return tuple(found)
 
 
 def buildable(experiment: Experiment, repair: Repair) -> Experiment | None:
@@ -103,62 +103,162 @@ def buildable(experiment: Experiment, repair: Repair) -> Experiment | None:
     return new if new != experiment else None
 
 
-def _holds(experiment: Experiment, strictly: bool) -> bool:
-    found, alike = expected(experiment)
-    if strictly:
-        return found is not None and found.kind == "holds"
-    return found is not None and found.kind in ("holds", "settles") and not alike > FORGOTTEN and (
-        1e-2 < found.variance < 1e2
-    )  # fmt: skip
+@lru_cache(maxsize=512)
+def outlook(experiment: Experiment) -> Outlook:
+    """Returns what theory says of the experiment, of a deeper MLP's first 64 layers.
+
+    A table's rows are taken for samples of a normal law with the table's mean and variance: to
+    follow every row takes a hundred times as long, and changes little.
+    """
+    net = experiment.network
+    if net.kind == "mlp":
+        experiment = replace(
+            _by_law(experiment), network=replace(net, depth=min(net.depth, DEEPEST))
+        )
+    states = forward(experiment).states
+    mean, variance = np.array([state.pooled for state in states]).T
+    alike = states[-1].cosine > FORGOTTEN >= states[0].cosine
+    return Outlook(course(mean, np.maximum(variance, 0.0)), bool(alike))
 
 
-def _candidates(experiment: Experiment) -> Iterator[Repair]:
-    """Changes that may help, single ones first, each with its reason."""
-    net, act = experiment.network, activation_of(experiment.network)
-    suited = suited_initializer(experiment)
-    name = "LeCun normal" if suited == "lecun_normal" else "He normal"
-    tau = "1" if suited == "lecun_normal" else "2"
-    draw = (("initializer", suited), ("weight_factor", 1.0))
-    if net.weight_factor != 1.0:
-        yield Repair("Set the weight variance factor to 1", (("weight_factor", 1.0),),
-                     "tau goes back to what the initializer is made for.",
-                     "weight_factor")  # fmt: skip
+def _by_law(experiment: Experiment) -> Experiment:
+    data, shape = dataset_of(experiment), input_shape(experiment)
+    if data.load is None:
+        return experiment
+    law = input_law(data, shape[0], experiment.standardize)
+    mean, second = float(law.mean.mean()), float(law.second_moment.mean())
+    numbers = (("mean", mean), ("variance", max(second - mean**2, 0.0)))
+    try:
+        return replace(experiment, data="gaussian", data_parameters=numbers, standardize=False,
+                       features=min(shape[0], 4096))  # fmt: skip
+    except ValueError:  # numbers that the law does not take
+        return experiment
+
+
+def helpful(experiment: Experiment, strictly: bool = False) -> tuple[Repair, ...]:
+    """Returns up to three repairs that help in theory, the least change first.
+
+    To help is to hold or to settle without making samples alike. ``strictly``: only to hold
+    counts, and only by the settings at fault; an activation that settles elsewhere needs no
+    repair.
+    """
+    faults = list(_faults(experiment))
+    found: list[Repair] = []
+    for repair in faults:
+        # other weights are a second choice where the usual ones help
+        again = repair.cause == "initializer" and any(r.cause == "initializer" for r in found)
+        if not again and _helps(experiment, repair, strictly):
+            found.append(repair)
+    if not found:
+        found = [*_together(experiment, faults, strictly)]
+    if not strictly:
+        rest = (r for r in _others(experiment) if _helps(experiment, r, strictly))
+        found += [repair for repair, _ in zip(rest, range(MOST - len(found)), strict=False)]
+    return tuple(found[:MOST])
+
+
+def _helps(experiment: Experiment, repair: Repair, strictly: bool) -> bool:
+    new = buildable(experiment, repair)
+    if new is None:
+        return False
+    found = outlook(new)
+    if found.course is None or found.forgets:
+        return False
+    if strictly or found.course.kind == "holds":
+        return found.course.kind == "holds"
+    # scaled branches are chosen for the depth at hand: they slow the growth, and do not end it
+    kinds = ("settles", "drifts") if "residual_scale" in dict(repair.settings) else ("settles",)
+    return found.course.kind in kinds and USABLE[0] < found.course.variance < USABLE[1]
+
+
+def _together(
+    experiment: Experiment, faults: Iterable[Repair], strictly: bool
+) -> Iterator[Repair]:
+    """Yields the fewest of the repairs that help together, where no single one does."""
+    parts: list[Repair] = []
+    for repair in faults:
+        known = {key for part in parts for key, _ in part.settings}
+        if not known & {key for key, _ in repair.settings}:
+            parts.append(repair)
+    if len(parts) < 2 or not _helps(experiment, _joined(parts), strictly):
+        return
+    for part in tuple(parts):
+        fewer = [other for other in parts if other is not part]
+        if len(fewer) > 1 and _helps(experiment, _joined(fewer), strictly):
+            parts = fewer
+    yield _joined(parts)
+
+
+def _joined(parts: list[Repair]) -> Repair:
+    first, *rest = (part.label for part in parts)
+    words = [first, *(label[0].lower() + label[1:] for label in rest)]
+    label = f"{', '.join(words[:-1])} and {words[-1]}"
+    changes = tuple(pair for part in parts for pair in part.settings)
+    return Repair(label, changes, "None of them is enough alone, in theory.", parts[0].cause)
+
+
+def _faults(experiment: Experiment) -> Iterator[Repair]:
+    """Yields what undoes a setting that may be at fault."""
+    net = experiment.network
+    weights = [("lecun_normal", "LeCun normal", 1), ("he_normal", "He normal", 2)]
+    if net.activation not in LECUN:
+        weights.reverse()
+    if net.initializer in (weights[0][0], weights[1][0]) and net.weight_factor != 1.0:
+        yield _factor()
+    for name, label, tau in weights:
+        if name != net.initializer:
+            yield Repair(f"Use {label} weights", (("initializer", name), ("weight_factor", 1.0)),
+                         f"A unit's squared weights then add up to {tau}, on average.",
+                         "initializer")  # fmt: skip
+    if net.initializer not in (weights[0][0], weights[1][0]) and net.weight_factor != 1.0:
+        yield _factor()
     if net.bias != 0.0:
         yield Repair("Set the bias to 0", (("bias", 0.0),),
-                     "The fixed point is for biases of 0.", "bias")  # fmt: skip
-    if net.initializer != suited:
-        yield Repair(f"Use {name} weights", draw,
-                     f"They have tau = {tau}, which is what keeps the variance of {act.label}.",
-                     "initializer")  # fmt: skip
+                     "What is added in every layer shifts mean and variance.",
+                     "bias")  # fmt: skip
+    if net.dropout == "standard" and activation_of(net).saturation is not None:
+        yield Repair("Use alpha dropout", (("dropout", "alpha"),),
+                     "It drops units to the saturation value and restores mean and variance.",
+                     "dropout")  # fmt: skip
     if net.dropout != "none":
-        if net.dropout == "standard" and act.saturation is not None:
-            yield Repair("Use alpha dropout", (("dropout", "alpha"),),
-                         "It drops units to the saturation value and restores mean and variance.",
-                         "dropout")  # fmt: skip
         yield Repair("Leave dropout out", (("dropout", "none"),),
-                     "Dropped units change the variance in every layer.", "dropout")  # fmt: skip
+                     "Dropped units change the moments in every layer.", "dropout")  # fmt: skip
     if net.constraint != "none":
         yield Repair("Leave the constraint out", (("constraint", "none"),),
-                     "It changes tau or omega away from what suits the activation.",
+                     "The weights then keep the size that they are drawn with.",
                      "constraint")  # fmt: skip
+    if net.kind == "cnn" and net.padding == "zeros":
+        yield Repair("Pad in circles", (("padding", "circular"),),
+                     "Every position then has as many inputs as any other.",
+                     "padding")  # fmt: skip
     data = dataset_of(experiment)
-    if not experiment.standardize and data.variance > 0 and (data.mean, data.variance) != (0, 1):
+    told = data.load is None and (data.mean, data.variance) == (0, 1)
+    if not experiment.standardize and not told:
         yield Repair("Standardise the input", (("standardize", True),),
-                     "Every feature gets mean 0 and variance 1, where the fixed point is.",
-                     "input")  # fmt: skip
+                     "Every feature gets mean 0 and variance 1.", "input")  # fmt: skip
     if net.residual and net.normalization == "none":
-        scale = round(net.depth**-0.5, 4)
-        yield Repair(f"Scale the branches by {scale:g}", (("residual_scale", scale),),
-                     "So all branches together add about the variance of one.",
-                     "residual")  # fmt: skip
         yield Repair("Leave the residual connections out", (("residual", False),),
                      "Every one of them adds the variance of its branch.", "residual")  # fmt: skip
+        scale = round(net.depth**-0.5, 4)
+        yield Repair(f"Scale the branches by {scale:g}", (("residual_scale", scale),),
+                     "All branches together then add about the variance of one.",
+                     "residual")  # fmt: skip
+
+
+def _factor() -> Repair:
+    return Repair("Set the weight variance factor to 1", (("weight_factor", 1.0),),
+                  "The weights are then as the initializer means them.",
+                  "weight_factor")  # fmt: skip
+
+
+def _others(experiment: Experiment) -> Iterator[Repair]:
+    """Yields what makes another network of it: the last resort."""
+    net = experiment.network
     if net.normalization == "none":
         yield Repair("Normalize every layer", (("normalization", "layer"),),
                      "Layer normalization sets mean and variance whatever the weights are.",
-                     "activation")  # fmt: skip
+                     "normalization")  # fmt: skip
     if net.activation != "selu":
-        yield Repair("Use SELU with LeCun normal weights", (("activation", "selu"), *(
-                     ("initializer", "lecun_normal"), ("weight_factor", 1.0))),
+        yield Repair("Use SELU with LeCun normal weights", SELU,
                      "It is made so that mean and variance return by themselves.",
                      "activation")  # fmt: skip

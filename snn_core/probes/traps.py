@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_core.spec import Experiment, from_query
+from snn_core.probes.repairs import Settings, experiment_of
+from snn_core.spec import Experiment
 
 __all__ = ["TRAPS", "Trap", "trapped"]
-
-Value = str | int | float | bool
 
 
 @dataclass(frozen=True)
@@ -26,18 +25,16 @@ class Trap:
     name: str
     label: str
     story: str
-    settings: tuple[tuple[str, Value], ...]
+    settings: Settings
     kind: str
 
 
 def trapped(trap: Trap) -> Experiment:
     """Returns the experiment of a trap."""
-    return from_query(
-        {k: str(int(v)) if isinstance(v, bool) else str(v) for k, v in trap.settings}
-    )
+    return experiment_of(trap.settings)
 
 
-_CNN: tuple[tuple[str, Value], ...] = (
+_CNN: Settings = (
     *(("kind", "cnn"), ("depth", 16), ("dense", 1), ("channels", 48), ("image_size", 16)),
     *(("batch", 32), ("seeds", 4), ("width", 64)),
 )
@@ -118,7 +115,7 @@ _ALL = (
         "Near the edge of an image a convolution sees zeros among its inputs: tau is smaller "
         "there, and the variance falls from the edge inwards, layer by layer. Small images "
         "are all edge.",
-        (("kind", "cnn"), ("depth", 24), ("dense", 1), ("channels", 48), ("image_size", 8),
+        (("kind", "cnn"), ("depth", 24), ("dense", 0), ("channels", 48), ("image_size", 8),
          ("kernel", 5), ("batch", 32), ("seeds", 4), ("width", 64)),
         "settles",
     ),
