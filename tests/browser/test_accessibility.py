@@ -31,7 +31,7 @@ PROPAGATE = "/?width=16&depth=4&batch=16&seeds=2&initializer=he_normal&pin.a=dep
 TRAIN = "/?page=train&arms=2&data=moons&depth=3&width=16&seeds=2&b.activation=relu&steps=1000000"
 WRONG = "&no_such_setting=1"  # the page warns of it
 schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
-# Every width and both schemes; all six pairs would take twice the time, and passed alike.
+# Every width and both schemes; all six pairs would take twice the time.
 looks = pytest.mark.parametrize(
     ("width", "scheme"), [(390, "light"), (1440, "dark"), (2560, "light")]
 )
