@@ -126,10 +126,15 @@ def test_progress_rises_and_stops_within_a_cell() -> None:
     assert len(cells) == 4 and seen == sorted(seen) and seen[0] == 0.0 and seen[-1] == 1.0
     assert len(seen) > 2 * len(cells)  # also while a cell runs
     before, deep = threading.active_count(), changed(SMALL, depth=512)
-    told = iter([True, True, False])
-    running = grid(deep, ["none"], ["selu", "relu"], lambda share: next(told))
+    told: list[float] = []
+
+    def goes_on(share: float) -> bool:
+        told.append(share)
+        return len(told) < 3
+
     with pytest.raises(Stopped):
-        next(running)
+        list(grid(deep, ["none"], ["selu", "relu"], goes_on))
+    assert len(told) == 3
     assert threading.active_count() == before
     between = fill(lay_out(SMALL, ["none"]), lambda share: False)
     with pytest.raises(Stopped):
