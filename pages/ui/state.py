@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
@@ -66,11 +67,13 @@ __all__ = [
     "reset",
     "settle",
     "share",
+    "tell",
     "touch",
     "undo",
     "unpin",
     "value",
     "view",
+    "wish",
     "write_link",
 ]
 
@@ -248,6 +251,28 @@ def touch() -> None:
 
 def _draft() -> Draft:
     return st.session_state[_own("draft")]
+
+
+def tell(key: str, current: object) -> None:
+    """Gives a widget its value before it is drawn, where that has changed since, or was emptied.
+
+    Otherwise what the browser reports stays: where the run before was broken off, Streamlit has
+    forgotten the widget, and its report comes without a callback. `wish` then tells.
+    """
+    told = st.session_state.setdefault(_own("told"), {})
+    emptied = key in st.session_state and st.session_state[key] is None
+    if emptied or told.get(key, _NEVER) != current:
+        st.session_state[key] = current
+    told[key] = current
+
+
+def wish(key: str, current: Any) -> Any:  # noqa: ANN401  whatever the widget holds
+    """Returns the value of a widget drawn with ``current``: another is a person's wish."""
+    found = st.session_state.get(key)
+    return current if found is None else found
+
+
+_NEVER = object()
 
 
 def value(key: str) -> Value | None:

@@ -25,7 +25,8 @@ def choose(
     width: int = 160,
 ) -> str:
     """Draws a selectbox; returns what is chosen, the first option unless a link says otherwise."""
-    chosen = _kept(name, state.view(name, options))
+    chosen = state.view(name, options)
+    state.tell(name, chosen)
     st.selectbox(
         label,
         options,
@@ -37,14 +38,15 @@ def choose(
         help=help,
         width=width,
     )
-    return chosen
+    return _taken(name, chosen, options[0])
 
 
 def layer(depth: int, usual: int, about: str) -> int:
     """Draws the slider through the hidden layers, where there are several; returns its layer."""
     first = [str(usual), *(str(each) for each in range(1, depth + 1) if each != usual)]
-    chosen = _kept("layer", int(state.view("layer", first)))
+    chosen = int(state.view("layer", first))
     if depth > 1:
+        state.tell("layer", chosen)
         st.slider(
             "Layer",
             1,
@@ -55,21 +57,27 @@ def layer(depth: int, usual: int, about: str) -> int:
             args=("layer", str(usual)),
             help=f"The hidden layer whose {about} are shown; 1 is the first.",
         )
+        chosen = _taken("layer", chosen, str(usual))
     return chosen
 
 
 def tabs(names: Sequence[str]) -> Sequence[Any]:
     """Draws the tabs; returns them, of which just one is open."""
-    chosen = _kept("tab", state.view("tab", names))
-    return st.tabs(
+    chosen = state.view("tab", names)
+    state.tell("tab", chosen)
+    drawn = st.tabs(
         list(names), default=chosen, key="tab", on_change=_remember, args=("tab", names[0])
     )
+    _taken("tab", chosen, names[0])
+    return drawn
 
 
-def _kept(name: str, chosen: Any) -> Any:  # noqa: ANN401  whatever the widget holds
-    if st.session_state.get(name) != chosen:
-        st.session_state[name] = chosen
-    return chosen
+def _taken(name: str, chosen: Any, usual: str) -> Any:  # noqa: ANN401  whatever the widget holds
+    """Returns what is looked at, also where a choice came without its callback."""
+    found = state.wish(name, chosen)
+    if found != chosen:
+        state.look(name, str(found), usual)
+    return found
 
 
 def _remember(name: str, usual: str) -> None:

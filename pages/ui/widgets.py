@@ -254,12 +254,12 @@ def _widget(
     drawn = st.session_state.setdefault("drawn", {}).get(name + twin, 0)
     key = f"set.{name}{twin}" + (f".{drawn}" if drawn else "")
     current = state.value(name)
-    if st.session_state.get(key, _MISSING) != current:
-        st.session_state[key] = current
+    state.tell(key, current)
     make(label, key=key, on_change=_changed, args=(name, key), **options)
-
-
-_MISSING = object()
+    wished = state.wish(key, current)
+    if wished != current:
+        _take(name, wished)
+        st.rerun()
 
 
 def _changed(name: str, key: str) -> None:
