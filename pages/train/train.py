@@ -28,15 +28,17 @@ def main() -> None:
     st.html(STYLE)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
-    with right, st.container(key="hero"):  # what moves comes first, so that it follows at once
+    # The fragment that moves comes after the rail: its clock starts once the browser has it, and
+    # while the rest of the page was still under way its looks and a person's click would collide.
+    with left:
+        widgets.arm_rail()
+    with right, st.container(key="hero"):
         notices.link_problems()
         training = _training()
         if training is not None:
             _transport(training)
             st.session_state["train.busy"] = live.is_busy(training)
             st.fragment(watch.draw, run_every=live.hurried(training), key="watch")()
-    with left:
-        widgets.arm_rail()
     with right:
         if training is not None:
             with st.container(key="details"):
