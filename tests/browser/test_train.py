@@ -91,6 +91,21 @@ def test_play_moves_the_curves_and_the_accuracy_rises(page: Page) -> None:
     expect(page.get_by_text(re.compile("Learn(ed|s)")).first).to_be_visible()
 
 
+def test_no_click_is_lost_while_it_learns(page: Page) -> None:
+    """Clicks that meet a look at the training; one that broke its messages made the page blank."""
+    opened(page, ENDLESS)
+    progress, tabs = page.get_by_test_id("stProgress"), ("Histograms", "Orbits")
+    for index in range(6):
+        press(page, "Play")
+        page.wait_for_timeout(70 * index)
+        name = tabs[index % 2]
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(400 - 70 * index)
+        press(page, ("Pause", "Stop")[index // 2 % 2])
+        expect(progress).to_contain_text(("paused", "stopped")[index // 2 % 2])
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+
+
 def test_keys_play_pause_and_step(page: Page) -> None:
     opened(page)
     page.get_by_role("heading", name="Train", exact=True).click()
