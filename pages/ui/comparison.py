@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from snn_core.propagate import Propagation
 from snn_core.spec import LETTERS, Experiment, settings
 from snn_core.wording import amount
 
-__all__ = ["differences", "draw", "names", "pin_button"]
+__all__ = ["draw", "names", "pin_button", "table"]
 
 
 def pin_button(experiment: Experiment) -> None:
@@ -38,23 +38,29 @@ def names(count: int) -> list[str]:
     return [comparison_figures.SHOWN, *(letter.upper() for letter in LETTERS[:count])]
 
 
-def differences(experiments: Sequence[Experiment]) -> list[str]:
-    """Returns what sets each setting apart from the others, in words; "" where nothing does."""
+def table(experiments: Sequence[Experiment], verdicts: Sequence[str]) -> str:
+    """Returns Markdown: a row for every setting with all that isn't alike, and its verdict."""
     every = [settings(experiment) for experiment in experiments]
     keys = dict.fromkeys(key for values in every for key in values)
-    apart = [key for key in keys if len({values.get(key) for values in every}) > 1]
-    whole = {key.partition(".")[0] for key in apart}
-    found = []
-    for values in every:
-        parts = []
-        for key in dict.fromkeys([*(k for k in apart if "." not in k), *whole]):
-            own = [f"{k.partition('.')[2]} {v:g}" for k, v in values.items()
-                   if k.startswith(f"{key}.") and k in apart]  # fmt: skip
-            if key in apart or own:
-                said = words.setting(key, values.get(key, state.default(key)))
-                parts.append(f"{said} ({', '.join(own)})" if own else said)
-        found.append(", ".join(parts))
-    return found
+    used = [{key: _said(key, values) for key in keys} for values in every]
+    apart = [key for key in keys if len({values[key] for values in used}) > 1]
+    rows = [
+        ["Setting", *(words.label(key) for key in apart), "Verdict"],
+        ["---"] * (len(apart) + 2),
+        *(
+            [f"**{name}**", *(words.plain(values[key]) for key in apart), words.plain(verdict)]
+            for name, values, verdict in zip(
+                names(len(every) - 1), used, verdicts, strict=True
+            )
+        ),
+    ]  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _said(key: str, values: Mapping[str, state.Value]) -> str:
+    """A setting's value in words; "–" for a parameter of a part that has none of that name."""
+    usual = "–" if "." in key else state.default(key)
+    return words.value(key, values.get(key, usual))
 
 
 def draw(shown: Propagation, scale: str) -> list[Propagation]:
@@ -62,7 +68,7 @@ def draw(shown: Propagation, scale: str) -> list[Propagation]:
     pins = state.pins()
     if not pins:
         return [shown]
-    st.subheader("Compared", anchor=False)
+    st.header("Compared", anchor=False)
     found = [shown]
     for index, pinned in enumerate(pins):
         try:
@@ -74,15 +80,15 @@ def draw(shown: Propagation, scale: str) -> list[Propagation]:
             found.append(p)
     named = names(len(pins))
     if len(found) == len(pins) + 1:
-        said = " ".join(_alt(p, name) for p, name in zip(found, named, strict=True))
+        alt = " ".join(_alt(p, name) for p, name in zip(found, named, strict=True))
         plotly_view(
-            comparison_figures.compared(found, named, scale), "compared", f"Compared. {said}"
+            comparison_figures.compared(found, named, scale), "compared", f"Compared. {alt}"
         )
-    apart = differences([shown.experiment, *pins])
-    _row(named[0], apart[0] or "as the pin", found[0], None)
-    for index, pinned in enumerate(pins):
-        p = next((p for p in found[1:] if p.experiment == pinned), None)
-        _row(named[index + 1], apart[index + 1] or "as now", p, index)
+    said = {p.experiment: verdict_card.short(verdict_card.diagnosis_of(p)) for p in found}
+    every = [shown.experiment, *pins]
+    with st.container(key="differences"):
+        st.markdown(table(every, [said.get(experiment, "–") for experiment in every]))
+    _buttons(pins, named[1:])
     return found
 
 
@@ -90,14 +96,11 @@ def _alt(p: Propagation, name: str) -> str:
     return f"{name}: variance {amount(median(p.variance)[-1])} at layer {len(p.layers) - 1}."
 
 
-def _row(name: str, apart: str, p: Propagation | None, index: int | None) -> None:
-    """A setting in words: what sets it apart, its verdict, and what can be done with it."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        verdict = verdict_card.short(verdict_card.diagnosis_of(p)) if p is not None else "–"
-        st.markdown(f"**{name}** · {words.plain(apart)}. {words.plain(verdict)}")
-        if index is not None:
-            pinned = state.pins()[index]
-            st.button("Open", key=f"open.{index}", on_click=state.open_setting, args=(pinned,),
-                      help=f"Sets the page up as {name} is.")  # fmt: skip
-            st.button("Remove", key=f"unpin.{index}", on_click=state.unpin, args=(index,),
-                      type="tertiary", help=f"Gives up {name}.")  # fmt: skip
+def _buttons(pins: Sequence[Experiment], named: Sequence[str]) -> None:
+    """What can be done with each pin."""
+    with st.container(horizontal=True, gap="small"):
+        for index, (pinned, name) in enumerate(zip(pins, named, strict=True)):
+            st.button(f"Open {name}", key=f"open.{index}", on_click=state.open_setting,
+                      args=(pinned,), help=f"Sets the page up as {name} is.")  # fmt: skip
+            st.button(f"Remove {name}", key=f"unpin.{index}", on_click=state.unpin,
+                      args=(index,), type="tertiary", help=f"Gives up {name}.")  # fmt: skip

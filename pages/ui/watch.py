@@ -98,7 +98,7 @@ def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:
         return None
     at = st.session_state.get("train.at")
     at = last if at is None else min(at, last)
-    st.session_state["train.slider"] = at
+    state.tell("train.slider", at)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.slider(
             "Step shown",
@@ -111,6 +111,10 @@ def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:
             help="Look back: verdicts, table, figures of layers, boundary and histograms are of "
             "this step, or of the last one before it that was recorded.",
         )
+        wished = _recorded(records, state.wish("train.slider", at))
+        if wished != _recorded(records, at):  # the hand has moved on since this look began
+            _look_at(wished, last)
+            at = wished
         if at < last and not st.session_state.get("train.changed"):
             st.button(
                 f"Go on from step {kept(training, at)}",
@@ -125,10 +129,19 @@ def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:
 
 
 def _scrubbed(training: Training) -> None:
-    """Looks at the last record up to the slider's step."""
-    steps = [snapshot.step for snapshot in history(training)]
-    at = max((s for s in steps if s <= st.session_state["train.slider"]), default=0)
-    st.session_state["train.at"] = None if at >= steps[-1] else at
+    """Looks at the last record up to the slider's step, and puts the slider there."""
+    records = history(training)
+    at = _recorded(records, st.session_state["train.slider"])
+    st.session_state["train.slider"] = at
+    _look_at(at, records[-1].step)
+
+
+def _recorded(records: Sequence[Snapshot], at: int) -> int:
+    return max((s.step for s in records if s.step <= at), default=0)
+
+
+def _look_at(at: int, last: int) -> None:
+    st.session_state["train.at"] = None if at >= last else at
     st.session_state["train.busy"] = None  # so that what can be downloaded follows
 
 

@@ -166,7 +166,7 @@ def _reset() -> None:
 def _groups(groups: Mapping[str, tuple[str, ...]], known: Mapping[str, Field[Any]]) -> None:
     grouped = {name for names in groups.values() for name in names}
     for title, names in groups.items():
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         for name in (n for n in names if _used_by_any(n)):
             _control(known[name], name)
             _exceptions(name)
@@ -190,7 +190,7 @@ def _exceptions(name: str) -> None:
 
 
 def _arms(known: Mapping[str, Field[Any]]) -> None:
-    st.subheader("Arms", anchor=False)
+    st.header("Arms", anchor=False)
     here = state.letters()
     chosen = state.view("arm", here)
     if st.session_state.get("arm") != chosen:

@@ -126,17 +126,31 @@ def option(name: str, value: str) -> str:
     return label or OPTIONS.get(value, value)
 
 
-def setting(name: str, value: object) -> str:
-    """Returns a setting and its value in a few words."""
-    meta = _field(name).metadata
-    if meta["options"] is not None:
-        chosen = option(name, str(value))
-        return f"no {meta['label'].lower()}" if value == "none" else chosen
-    if isinstance(value, bool):
-        return meta["label"].lower() if value else f"no {meta['label'].lower()}"
-    return f"{meta['label'].lower()} {value:g}" if isinstance(value, float) else (
-        f"{meta['label'].lower()} {value}"
+def label(key: str) -> str:
+    """Returns what a person calls a setting, or the parameter of the part that it chooses."""
+    name, _, parameter = key.partition(".")
+    return f"{_field(name).metadata['label']}: {parameter}" if parameter else (
+        str(_field(name).metadata["label"])
     )  # fmt: skip
+
+
+def value(key: str, given: object) -> str:
+    """Returns a setting's value in a word or two."""
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    if isinstance(given, float):
+        return f"{given:g}"
+    known = "." not in key and _field(key).metadata["options"] is not None
+    return option(key, str(given)) if known else str(given)
+
+
+def setting(name: str, given: object) -> str:
+    """Returns a setting and its value in a few words."""
+    if _field(name).metadata["options"] is not None and given != "none":
+        return value(name, given)
+    if given is False or given == "none":
+        return f"no {label(name).lower()}"
+    return label(name).lower() if given is True else f"{label(name).lower()} {value(name, given)}"
 
 
 def _field(name: str) -> Field[object]:

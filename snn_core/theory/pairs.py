@@ -21,9 +21,9 @@ def pair_products(
     representative the answer is exact; for several it is the Hermite series, good to 1e-4 where f
     has kinks.
     """
-    if not np.isfinite(product).all():
-        return np.full_like(product, np.nan)
     m, v = mean.ravel(), variance.ravel()
+    if not all(np.isfinite(given).all() for given in (product, m, v)):
+        return np.full_like(product, np.nan)
     covariance = product - np.outer(m, m)
     length = np.sqrt(np.outer(v, v))
     with np.errstate(all="ignore"):

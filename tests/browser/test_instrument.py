@@ -139,7 +139,9 @@ def test_pins_are_drawn_together_travel_in_the_link_and_can_be_removed(
     settled(page)
     figure = page.locator(".st-key-compared .plotly-view[role=img]")
     expect(figure).to_have_attribute("aria-label", re.compile(r"now: .*A: "), timeout=LONG)
-    expect(page.get_by_text("weight variance factor 1.5").first).to_be_visible()
+    table = page.get_by_role("table").filter(has_text="Verdict")
+    expect(table.get_by_role("row", name=re.compile("^now 1.5 "))).to_be_visible()
+    expect(table.get_by_role("row", name=re.compile("^A 1 "))).to_be_visible()
     page.get_by_role("button", name="Share").click()
     link = page.get_by_test_id("stCode").inner_text().strip()
     there = open_page()
@@ -148,7 +150,7 @@ def test_pins_are_drawn_together_travel_in_the_link_and_can_be_removed(
     expect(there.locator(".st-key-compared .plotly-view[role=img]")).to_have_attribute(
         "aria-label", figure.get_attribute("aria-label") or "-", timeout=LONG
     )
-    there.get_by_role("button", name="Remove").click()
+    there.get_by_role("button", name="Remove A").click()
     expect(there).not_to_have_url(re.compile("pin.a="), timeout=LONG)
     expect(there.locator(".st-key-compared")).to_have_count(0)
 

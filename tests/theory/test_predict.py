@@ -124,6 +124,7 @@ def test_divergence_is_told() -> None:
     p = predict(experiment(weight_factor=100.0, activation="relu", depth=512))
     check_complete(p, 512)
     assert np.isnan(p.variance[-1]) and any("range" in reason for reason in p.reasons)
+    check_complete(predict(experiment(weight_factor=100.0, depth=200)), 200)
     steep = predict(experiment(weight_factor=100.0, activation="sin", depth=512))
     check_complete(steep, 512)
     assert np.isfinite(steep.variance).all() and np.isnan(steep.gradient_variance[0])
