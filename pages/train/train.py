@@ -9,6 +9,7 @@ import time
 import streamlit as st
 
 from pages.ui import live, notices, state, training_words, views, watch, widgets, words
+from pages.ui.clicks import once
 from pages.ui.plotly_view import resend
 from snn_core.spec import Experiment, arm_settings
 from snn_core.train.live import Training, fits, history, only_rates_differ, set_rates, step
@@ -127,12 +128,17 @@ def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
         if going:
             st.button(
                 f"Go on{where} with them",
-                on_click=watch.go_on,
+                on_click=once("go_on_with", watch.go_on),
                 args=(training, None if busy else at, arms),
                 key="go_on_with",
                 type="primary",
             )
-        st.button("Start over with them", on_click=_restart, args=(training,), key="restart")
+        st.button(
+            "Start over with them",
+            on_click=once("restart", _restart),
+            args=(training,),
+            key="restart",
+        )
         st.button(
             "Undo the change",
             on_click=state.put,
@@ -165,7 +171,7 @@ def _transport(training: Training) -> None:
         if busy:
             st.button(
                 "Pause",
-                on_click=_act,
+                on_click=once("play", _act),
                 args=(training, "pause"),
                 key="play",
                 shortcut="P",
@@ -175,7 +181,7 @@ def _transport(training: Training) -> None:
         else:
             st.button(
                 "Play",
-                on_click=_act,
+                on_click=once("play", _act),
                 args=(training, "play"),
                 key="play",
                 shortcut="P",
@@ -189,7 +195,7 @@ def _transport(training: Training) -> None:
         for count, key in ((1, "1"), (10, "2"), (100, "3")):
             st.button(
                 f"+{count}",
-                on_click=_act,
+                on_click=once(f"step.{count}", _act),
                 args=(training, "step", count),
                 shortcut=key,
                 key=f"step.{count}",
@@ -198,7 +204,7 @@ def _transport(training: Training) -> None:
             )
         st.button(
             "Reset",
-            on_click=_act,
+            on_click=once("back", _act),
             args=(training, "reset"),
             key="back",
             shortcut="B",
@@ -206,7 +212,7 @@ def _transport(training: Training) -> None:
         )
         st.button(
             "New weights",
-            on_click=_new_weights,
+            on_click=once("new_weights", _new_weights),
             args=(training,),
             key="new_weights",
             shortcut="N",
@@ -215,7 +221,7 @@ def _transport(training: Training) -> None:
         )
         st.button(
             "Stop",
-            on_click=_act,
+            on_click=once("stop", _act),
             args=(training, "stop"),
             key="stop",
             shortcut="X",

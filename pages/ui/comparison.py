@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from pages.ui import comparison_figures, notices, results, state, verdict_card, words
+from pages.ui.clicks import once
 from pages.ui.panels import median
 from pages.ui.plotly_view import plotly_view
 from snn_core.propagate import Propagation
@@ -102,5 +103,6 @@ def _buttons(pins: Sequence[Experiment], named: Sequence[str]) -> None:
         for index, (pinned, name) in enumerate(zip(pins, named, strict=True)):
             st.button(f"Open {name}", key=f"open.{index}", on_click=state.open_setting,
                       args=(pinned,), help=f"Sets the page up as {name} is.")  # fmt: skip
-            st.button(f"Remove {name}", key=f"unpin.{index}", on_click=state.unpin,
-                      args=(index,), type="tertiary", help=f"Gives up {name}.")  # fmt: skip
+            key = f"unpin.{index}"
+            st.button(f"Remove {name}", key=key, on_click=once(key, state.unpin), args=(index,),
+                      type="tertiary", help=f"Gives up {name}.")  # fmt: skip

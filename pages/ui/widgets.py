@@ -15,6 +15,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import state, words
+from pages.ui.clicks import once
 from pages.ui.live_slider import live_slider, reading
 from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS, is_labelled
@@ -114,14 +115,14 @@ def rail() -> None:
     with st.container(horizontal=True, key="actions"):
         st.button(
             "New weights",
-            on_click=state.new_weights,
+            on_click=once("new_weights", state.new_weights),
             key="new_weights",
             help="Draws other weights and another batch: the next seed.",
         )
         most, seeds = int(declared()["seeds"].metadata["high"]), int(state.value("seeds"))
         st.button(
             "More seeds",
-            on_click=state.change,
+            on_click=once("more_seeds", state.change),
             args=("seeds", min(2 * seeds, most)),
             key="more_seeds",
             disabled=seeds >= most,
@@ -146,7 +147,7 @@ def _undo() -> None:
     if state.can_undo():
         st.button(
             "Undo",
-            on_click=state.undo,
+            on_click=once("undo", state.undo),
             key="undo",
             type="tertiary",
             help="Back to the setting before the last click that changed it as a whole.",
@@ -201,10 +202,12 @@ def _arms(known: Mapping[str, Field[Any]]) -> None:
             format_func=str.upper, on_change=_look_at_arm,
             label_visibility="collapsed",
         )  # fmt: skip
-        st.button("Add", on_click=state.add_arm, key="add_arm", disabled=len(here) == 4,
+        st.button("Add", on_click=once("add_arm", state.add_arm), key="add_arm",
+                  disabled=len(here) == 4,
                   help="Adds an arm like the last one; there can be four.")  # fmt: skip
-        st.button("Remove", on_click=state.remove_arm, args=(chosen,), key="remove_arm",
-                  disabled=len(here) == 1, help=f"Takes arm {chosen.upper()} away.")  # fmt: skip
+        st.button("Remove", on_click=once("remove_arm", state.remove_arm), args=(chosen,),
+                  key="remove_arm", disabled=len(here) == 1,
+                  help=f"Takes arm {chosen.upper()} away.")  # fmt: skip
     for name in (n for n in ARM if _used(f"{chosen}.{n}")):
         _control(known[name], f"{chosen}.{name}")
     with st.expander(f"More of arm {chosen.upper()}: depth, rate ...", key="more_arm"):

@@ -175,6 +175,8 @@ def test_scrub_rewind_and_go_on(page: Page) -> None:
     page.keyboard.press("Home")
     for _ in range(3):
         page.keyboard.press("PageUp")
+    page.wait_for_timeout(1000)  # the slider tells what it was left at
+    settled(page)
     back = page.get_by_role("button", name=re.compile(r"^Go on from step \d+"))
     expect(back).to_be_visible(timeout=LONG)
     to = int(re.search(r"\d+", back.inner_text())[0])
