@@ -37,6 +37,7 @@ from snn_core.spec import (
 
 __all__ = [
     "HAND",
+    "MAP",
     "Desk",
     "PROPAGATE",
     "TRAIN",
@@ -57,6 +58,7 @@ __all__ = [
     "link",
     "look",
     "new_weights",
+    "number",
     "open_link",
     "open_setting",
     "pin",
@@ -111,16 +113,42 @@ class Desk:
     """A page's link: its name, what may be looked at, how it is read, and what an empty one means.
 
     An ``opening`` is a setting of the page's own; it stands in the link in full, since a link is
-    always relative to the library's defaults.
+    always relative to the library's defaults. ``numbers`` are views too, each with its bounds and
+    its usual value; widgets know them by their key in the link, ``view.`` and the name.
     """
 
     page: str
     views: tuple[str, ...]
     read: Callable[[Mapping[str, str]], tuple[Draft, list[str]]]
     opening: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
 PROPAGATE = Desk("propagate", ("axis", "layer", "mean", "tab"), _read_one)
+MAP = Desk(
+    "map",
+    ("axis", "claim", "framework", "tab"),
+    _read_one,
+    numbers={
+        "omega": (-2.0, 2.0, 0.0),  # of the map that is drawn
+        "tau": (0.0, 4.0, 1.0),
+        "mean": (-3.0, 3.0, 0.5),  # where the orbit starts
+        "variance": (0.001, 100.0, 2.0),
+        "mean_low": (-5.0, 5.0, -0.1),  # the domain of a proof
+        "mean_high": (-5.0, 5.0, 0.1),
+        "omega_low": (-5.0, 5.0, -0.1),
+        "omega_high": (-5.0, 5.0, 0.1),
+        "variance_low": (0.001, 100.0, 0.8),
+        "variance_high": (0.001, 100.0, 1.5),
+        "tau_low": (0.01, 10.0, 0.95),
+        "tau_high": (0.01, 10.0, 1.1),
+        "wanted_mean": (-3.0, 3.0, 0.0),  # the designer's fixed point
+        "wanted_variance": (0.01, 20.0, 1.0),
+        "keep": (0.05, 0.99, 0.95),
+        "sigma_w": (0.0, 4.0, 1.0),  # of the mean-field side
+        "sigma_b": (0.0, 2.0, 0.0),
+    },
+)
 TRAIN = Desk(
     "train",
     ("arm", "goal", "layer", "speed", "tab"),
@@ -172,7 +200,7 @@ def open_link(at: Desk) -> None:
     pinned, unread = _read_pins({k: v for k, v in url.items() if k.startswith(PIN)})
     st.session_state[_own("pins")] = pinned
     found = [*found, *unread]
-    names = [VIEW + name for name in at.views]
+    names = [VIEW + name for name in (*at.views, *at.numbers)]
     st.session_state[_own("view")] = {k: url[k][:40] for k in names if k in url}
     st.session_state[_own("link")] = url
     if found or _own("problems") not in st.session_state:
@@ -277,13 +305,29 @@ _NEVER = object()
 
 def value(key: str) -> Value | None:
     """Returns a setting's value in the draft, or its default; an arm's own, or the shared one."""
+    if key.removeprefix(VIEW) in desk().numbers:
+        return number(key)
     letter, name = arm_of(key)
     return merged(_draft(), letter).get(name, default(name))
+
+
+def number(key: str) -> float:
+    """Returns a number that is looked at; the usual one where a link says none within bounds."""
+    low, high, usual = desk().numbers[key.removeprefix(VIEW)]
+    try:
+        found = float(st.session_state[_own("view")].get(VIEW + key.removeprefix(VIEW), usual))
+    except ValueError:
+        return usual
+    return found if low <= found <= high else usual
 
 
 def change(key: str, new: Value) -> None:
     """Changes a setting; a new part comes with its own default parameters."""
     touch()
+    if key.removeprefix(VIEW) in desk().numbers:
+        usual = desk().numbers[key.removeprefix(VIEW)][2]
+        look(key.removeprefix(VIEW), f"{new:.12g}", f"{usual:.12g}")
+        return
     kept = {k: v for k, v in _draft().items() if not k.startswith(f"{key}.")}
     st.session_state[_own("draft")] = kept | {key: new}
 

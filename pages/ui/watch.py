@@ -39,6 +39,7 @@ def draw() -> None:
     live.beat()
     busy = live.is_busy(training)
     if busy != st.session_state.get("train.busy"):
+        state.touch()  # else it would take the browser's URL, a message behind, for a new link
         st.rerun()  # the buttons and the pace of this very fragment follow
     records = history(training)
     steps = max(arm.training.steps for arm in training.experiments)

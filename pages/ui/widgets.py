@@ -349,7 +349,7 @@ def _slider(n: Number, usual: float) -> None:
             current,
             partial(_slid, n, key),
             f"{n.help} {bounds}".strip(),
-            live=state.desk() == state.PROPAGATE,
+            live=state.desk() in (state.PROPAGATE, state.MAP),
             prefix=n.name if n.name in PREFIX else "",
         )
         _number(replace(n, label=f"{n.label}, exactly"), EXACT)
