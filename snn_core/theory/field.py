@@ -80,12 +80,12 @@ def vector_field(
     if omega == 0.0:  # then the mean of the inputs does not matter
         column = moment_map(act, 0.0, v[:, None], omega, tau)
         shape = (v.size, m.size)
-        after = [np.broadcast_to(column[k], shape).copy() for k in (0, 1)]
+        mean, variance = (np.broadcast_to(column[k], shape).copy() for k in (0, 1))
         jacobian = np.broadcast_to(column.jacobian, (*shape, 2, 2)).copy()
     else:
         full = moment_map(act, m[None, :], v[:, None], omega, tau)
-        after, jacobian = [full.mean, full.variance], full.jacobian
-    return VectorField(m, v, *after, jacobian, _spectral_norm(jacobian))
+        mean, variance, jacobian = full.mean, full.variance, full.jacobian
+    return VectorField(m, v, mean, variance, jacobian, _spectral_norm(jacobian))
 
 
 def orbit(
@@ -112,10 +112,10 @@ def orbit(
     m, v = (np.array(x, np.float64) for x in np.broadcast_arrays(*start))
     path = np.full((2, layers + 1, m.size), np.nan)
     here = np.stack([m.ravel(), v.ravel()])
-    moment_map(act, *here)  # a start that is wrong is told now, also by no layers
+    moment_map(act, here[0], here[1])  # a start that is wrong is told now, also by no layers
     path[:, 0], alive = here, np.arange(m.size)
     for layer in range(layers):
-        after = moment_map(act, *here, sums[0][layer], sums[1][layer])
+        after = moment_map(act, here[0], here[1], sums[0][layer], sums[1][layer])
         here = np.stack([after.mean, after.variance])
         near = (np.abs(here) < FAR).all(0)
         here, alive = here[:, near], alive[near]
@@ -157,7 +157,7 @@ def basin(
     unit = np.array([[spread**0.5], [spread]]) * within
 
     def is_near(points: np.ndarray) -> np.ndarray:
-        return (np.abs(points - [[centre], [spread]]) <= unit).all(0)
+        return np.all(np.abs(points - [[centre], [spread]]) <= unit, axis=0)
 
     grid = np.stack([axis.ravel() for axis in np.meshgrid(m, v)])
     near = is_near(grid)
