@@ -12,6 +12,7 @@ from snn_core.cost import Cost, estimate
 from snn_core.datasets import DATASETS, Dataset, Split, dataset, split
 from snn_core.export import (
     curves_csv,
+    design_code,
     layers_csv,
     propagation_csv,
     propagation_json,
@@ -46,10 +47,23 @@ from snn_core.spec import (
     to_query,
 )
 from snn_core.sweep import Cell, Grid, grid
+from snn_core.theory.affine import Affine, normalized
+from snn_core.theory.correlation import CorrelationCurve, CorrelationPoint, correlation_curve
+from snn_core.theory.designer import (
+    AlphaDropout,
+    Design,
+    alpha_dropout_constants,
+    design,
+    solve_selu,
+)
+from snn_core.theory.edge import edge_of_chaos
+from snn_core.theory.field import Orbit, VectorField, basin, orbit, vector_field
 from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, fixed_point
 from snn_core.theory.maps import MomentMap, correlation_map, moment_map
+from snn_core.theory.mean_field import Phase, phase
 from snn_core.theory.predict import predict
 from snn_core.theory.prediction import Prediction
+from snn_core.theory.search import FixedPoints, fixed_points
 from snn_core.train import (
     ArmSnapshot,
     Boundary,
@@ -82,18 +96,24 @@ __all__ = [
     "QUANTILES",
     "TRAPS",
     "Activation",
+    "Affine",
+    "AlphaDropout",
     "ArmSnapshot",
     "Boundary",
     "Cell",
     "Checkpoint",
     "Constraint",
+    "CorrelationCurve",
+    "CorrelationPoint",
     "Cost",
     "Dataset",
+    "Design",
     "Detail",
     "Diagnosis",
     "Experiment",
     "FanIn",
     "FixedPoint",
+    "FixedPoints",
     "Grid",
     "Histogram",
     "Histograms",
@@ -102,6 +122,8 @@ __all__ = [
     "NetworkSpec",
     "NoFixedPoint",
     "Normalization",
+    "Orbit",
+    "Phase",
     "Prediction",
     "Propagation",
     "Repair",
@@ -113,21 +135,29 @@ __all__ = [
     "Summary",
     "TrainingSpec",
     "Trap",
+    "VectorField",
     "Verdict",
     "activation",
+    "alpha_dropout_constants",
     "arms_from_query",
     "arms_to_query",
+    "basin",
     "build",
     "checkpoint_at",
     "constraint",
+    "correlation_curve",
     "correlation_map",
     "curves_csv",
     "dataset",
     "decision_boundary",
+    "design",
+    "design_code",
     "diagnose",
+    "edge_of_chaos",
     "estimate",
     "fan_in_experiment",
     "fixed_point",
+    "fixed_points",
     "from_json",
     "from_query",
     "grid",
@@ -136,6 +166,9 @@ __all__ = [
     "layers_csv",
     "moment_map",
     "normalization",
+    "normalized",
+    "orbit",
+    "phase",
     "predict",
     "propagate",
     "propagation_csv",
@@ -147,6 +180,7 @@ __all__ = [
     "run",
     "run_json",
     "series",
+    "solve_selu",
     "split",
     "start",
     "state_of",
@@ -154,6 +188,7 @@ __all__ = [
     "to_json",
     "to_query",
     "train",
+    "vector_field",
     "verdict",
     "weights_safetensors",
 ]

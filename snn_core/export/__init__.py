@@ -1,11 +1,15 @@
-"""Results as files: tables as CSV, a whole run as JSON, an arm's weights as safetensors."""
+"""Results as files: tables as CSV, a whole run as JSON, an arm's weights as safetensors,
+a designed activation as code.
+"""
 
+from snn_core.export.design import design_code
 from snn_core.export.propagation import propagation_csv, propagation_json
 from snn_core.export.table import curves_csv, layers_csv, run_json
 from snn_core.export.weights import weights_safetensors
 
 __all__ = [
     "curves_csv",
+    "design_code",
     "layers_csv",
     "propagation_csv",
     "propagation_json",

@@ -12,7 +12,7 @@ from snn_core.activations import Activation, activation
 from snn_core.tables import number
 from snn_core.theory.maps import moment_map
 
-__all__ = ["FixedPoint", "NoFixedPoint", "fixed_point"]
+__all__ = ["FixedPoint", "NoFixedPoint", "describe", "distance", "fixed_point", "words_of"]
 
 LAYERS = 1000
 SETTLED = 1e-12  # a step shorter than this, relative to the standard deviation or the variance
@@ -31,20 +31,25 @@ class FixedPoint:
     Attributes:
         jacobian: ``(2, 2)``: d(next mean, next variance) / d(mean, variance) there.
         eigenvalues: ``(2,)``, of the jacobian, largest absolute value first.
-        spectral_norm: Largest singular value of the jacobian; below 1, every step comes nearer.
+        singular_values: ``(2,)``, of the jacobian, largest first.
+        spectral_norm: The largest of them; below 1, every step comes nearer.
         residual: How far one more layer moves the point, the larger of mean and variance.
         kind: "attracting" if every |eigenvalue| < 1, "repelling" if one is > 1, else "neutral".
         reason: The same as a sentence.
+        contraction: What becomes of a small deviation in the long run, as a sentence: "A small
+            deviation comes 22 % closer each layer."
     """
 
     mean: float
     variance: float
     jacobian: np.ndarray
     eigenvalues: np.ndarray
+    singular_values: np.ndarray
     spectral_norm: float
     residual: float
     kind: Literal["attracting", "repelling", "neutral"]
     reason: str
+    contraction: str
 
 
 @dataclass(frozen=True)
@@ -98,22 +103,25 @@ def fixed_point(
         return float(after.mean), float(after.variance)
 
     here = _polish(act, omega, tau, start)
-    if here and _distance(here, start) < NEARBY:
-        return _describe(act, omega, tau, here)
+    if here and distance(here, start) < NEARBY:
+        return describe(act, omega, tau, here)
     last, layers, before = start, 0, start
     while layers < LAYERS and TINY < last[1] < HUGE:
         before, last, layers = last, step(last), layers + 1
-        if _distance(before, last) < SETTLED:
+        if distance(before, last) < SETTLED:
             break
     there = _polish(act, omega, tau, last) if TINY < last[1] < HUGE else None
     # Newton's method may run off to another point: only one near the orbit's end is its limit.
-    if there and _distance(there, last) < 0.5:
-        return _describe(act, omega, tau, there)
+    if there and distance(there, last) < 0.5:
+        return describe(act, omega, tau, there)
     return _explain(start, before, last, layers)
 
 
-def _distance(a: Point, b: Point) -> float:
-    """Returns the larger of the mean's shift in standard deviations and the variance's share."""
+def distance(a: Point, b: Point) -> float:
+    """Returns how far apart two (mean, variance) are, relative to the larger variance.
+
+    That is the larger of the mean's shift in standard deviations and the variance's share.
+    """
     variance = max(a[1], b[1])
     if not 0 < variance < np.inf:
         return np.inf if a != b else 0.0
@@ -141,7 +149,8 @@ def _polish(act: Activation, omega: float, tau: float, start: Point) -> Point | 
     return float(mean), float(variance)
 
 
-def _describe(act: Activation, omega: float, tau: float, point: Point) -> FixedPoint:
+def describe(act: Activation, omega: float, tau: float, point: Point) -> FixedPoint:
+    """Returns what is to be said of a point that is known to be a fixed point of the map."""
     after = moment_map(act, *point, omega=omega, tau=tau)
     jacobian = np.asarray(after.jacobian, dtype=np.float64).reshape(2, 2)
     eigenvalues = np.linalg.eigvals(jacobian)
@@ -159,11 +168,29 @@ def _describe(act: Activation, omega: float, tau: float, point: Point) -> FixedP
         variance=point[1],
         jacobian=jacobian,
         eigenvalues=eigenvalues,
-        spectral_norm=float(np.linalg.norm(jacobian, 2)),
+        singular_values=(singular := np.linalg.svd(jacobian, compute_uv=False)),
+        spectral_norm=float(singular[0]),
         residual=residual,
         kind=kind,
-        reason=f"{_words(point).capitalize()} are {kind}: {words}.",
+        reason=f"{words_of(point).capitalize()} are {kind}: {words}.",
+        contraction=_contraction(radius),
     )
+
+
+def _contraction(radius: float) -> str:
+    """Returns the factor per layer as a share: of 0.78, that a deviation comes 22 % closer."""
+    share = 100.0 * abs(1.0 - radius)
+    digits = 0 if share >= 10.0 else 1 if share >= 1.0 else 2
+    if abs(radius - 1.0) <= NEUTRAL:
+        return "A small deviation stays as large as it is."
+    if radius < 5e-3:
+        return "A small deviation is gone after one layer."
+    if share < 0.01:
+        nearly = "shrinks" if radius < 1.0 else "grows"
+        return f"A small deviation {nearly} by less than 0.01 % each layer."
+    if radius < 1.0:
+        return f"A small deviation comes {share:.{digits}f} % closer each layer."
+    return f"A small deviation grows by {share:.{digits}f} % each layer."
 
 
 def _explain(start: Point, before: Point, last: Point, layers: int) -> NoFixedPoint:
@@ -180,10 +207,11 @@ def _explain(start: Point, before: Point, last: Point, layers: int) -> NoFixedPo
             f"{abs(1 - last[1] / before[1]):.1g} of itself a layer; it may go on, or the map cycle"
         )
     return NoFixedPoint(
-        last[0], last[1], layers, trend, f"No fixed point from {_words(start)}: {words}."
+        last[0], last[1], layers, trend, f"No fixed point from {words_of(start)}: {words}."
     )
 
 
-def _words(point: Point) -> str:
+def words_of(point: Point) -> str:
+    """Returns "mean 0 and variance 1"."""
     mean = 0.0 if abs(point[0]) < 1e-9 * point[1] ** 0.5 else point[0]  # rounding is no mean
     return f"mean {mean:.4g} and variance {point[1]:.4g}"
