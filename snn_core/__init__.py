@@ -11,6 +11,7 @@ from snn_core.constraints import CONSTRAINTS, Constraint, constraint
 from snn_core.cost import Cost, estimate
 from snn_core.datasets import DATASETS, Dataset, Split, dataset, split
 from snn_core.export import (
+    certificate_json,
     curves_csv,
     layers_csv,
     propagation_csv,
@@ -46,6 +47,16 @@ from snn_core.spec import (
     to_query,
 )
 from snn_core.sweep import Cell, Grid, grid
+from snn_core.theory.certificates import (
+    Certificate,
+    certify,
+    entry_theorem,
+    sharp_contraction,
+    sharp_image,
+    theorem_1,
+    theorem_2,
+    theorem_3,
+)
 from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, fixed_point
 from snn_core.theory.maps import MomentMap, correlation_map, moment_map
 from snn_core.theory.predict import predict
@@ -85,6 +96,7 @@ __all__ = [
     "ArmSnapshot",
     "Boundary",
     "Cell",
+    "Certificate",
     "Checkpoint",
     "Constraint",
     "Cost",
@@ -118,6 +130,8 @@ __all__ = [
     "arms_from_query",
     "arms_to_query",
     "build",
+    "certificate_json",
+    "certify",
     "checkpoint_at",
     "constraint",
     "correlation_map",
@@ -125,6 +139,7 @@ __all__ = [
     "dataset",
     "decision_boundary",
     "diagnose",
+    "entry_theorem",
     "estimate",
     "fan_in_experiment",
     "fixed_point",
@@ -147,10 +162,15 @@ __all__ = [
     "run",
     "run_json",
     "series",
+    "sharp_contraction",
+    "sharp_image",
     "split",
     "start",
     "state_of",
     "summary",
+    "theorem_1",
+    "theorem_2",
+    "theorem_3",
     "to_json",
     "to_query",
     "train",

@@ -1,10 +1,12 @@
-"""Results as files: tables as CSV, a whole run as JSON, an arm's weights as safetensors."""
+"""Results as files: tables as CSV, runs and proofs as JSON, an arm's weights as safetensors."""
 
+from snn_core.export.certificate import certificate_json
 from snn_core.export.propagation import propagation_csv, propagation_json
 from snn_core.export.table import curves_csv, layers_csv, run_json
 from snn_core.export.weights import weights_safetensors
 
 __all__ = [
+    "certificate_json",
     "curves_csv",
     "layers_csv",
     "propagation_csv",

@@ -35,23 +35,25 @@ class Budget:
     spent: int = 0
     began: float = field(default_factory=time.perf_counter)
     _next: int = 0
+    _ended: Ended | None = None
 
     @property
     def elapsed(self) -> float:
         return time.perf_counter() - self.began
 
     def over(self) -> Ended | None:
-        """Returns why to end now, None to go on."""
-        if self.spent >= self.boxes:
-            return "boxes"
-        if self.spent < self._next:
-            return None
-        self._next = self.spent + EVERY
-        if self.tell:
-            self.tell(self.spent)
-        if self.stop and self.stop():
-            return "stopped"
-        return "seconds" if self.elapsed > self.seconds else None
+        """Returns why to end now, None to go on; what has ended once has ended for good."""
+        if self._ended is None and self.spent >= self._next:
+            self._next = self.spent + EVERY
+            if self.tell:
+                self.tell(self.spent)
+            if self.stop and self.stop():
+                self._ended = "stopped"
+            elif self.elapsed > self.seconds:
+                self._ended = "seconds"
+        if self._ended is None and self.spent >= self.boxes:
+            self._ended = "boxes"
+        return self._ended
 
 
 @dataclass(frozen=True)
