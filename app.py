@@ -6,6 +6,7 @@ import streamlit as st
 
 PAGES = {  # name in a root link -> file, title
     "propagate": ("pages/explore/propagate.py", "Propagate"),
+    "map": ("pages/explore/moment_map.py", "Moment map"),
     "train": ("pages/train/train.py", "Train"),
 }
 

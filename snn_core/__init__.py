@@ -11,6 +11,7 @@ from snn_core.constraints import CONSTRAINTS, Constraint, constraint
 from snn_core.cost import Cost, estimate
 from snn_core.datasets import DATASETS, Dataset, Split, dataset, split
 from snn_core.export import (
+    certificate_json,
     curves_csv,
     design_code,
     layers_csv,
@@ -48,6 +49,16 @@ from snn_core.spec import (
 )
 from snn_core.sweep import Cell, Grid, grid
 from snn_core.theory.affine import Affine, normalized
+from snn_core.theory.certificates import (
+    Certificate,
+    certify,
+    entry_theorem,
+    sharp_contraction,
+    sharp_image,
+    theorem_1,
+    theorem_2,
+    theorem_3,
+)
 from snn_core.theory.correlation import CorrelationCurve, CorrelationPoint, correlation_curve
 from snn_core.theory.designer import (
     AlphaDropout,
@@ -101,6 +112,7 @@ __all__ = [
     "ArmSnapshot",
     "Boundary",
     "Cell",
+    "Certificate",
     "Checkpoint",
     "Constraint",
     "CorrelationCurve",
@@ -143,6 +155,8 @@ __all__ = [
     "arms_to_query",
     "basin",
     "build",
+    "certificate_json",
+    "certify",
     "checkpoint_at",
     "constraint",
     "correlation_curve",
@@ -154,6 +168,7 @@ __all__ = [
     "design_code",
     "diagnose",
     "edge_of_chaos",
+    "entry_theorem",
     "estimate",
     "fan_in_experiment",
     "fixed_point",
@@ -181,10 +196,15 @@ __all__ = [
     "run_json",
     "series",
     "solve_selu",
+    "sharp_contraction",
+    "sharp_image",
     "split",
     "start",
     "state_of",
     "summary",
+    "theorem_1",
+    "theorem_2",
+    "theorem_3",
     "to_json",
     "to_query",
     "train",

@@ -10,6 +10,8 @@ from functools import wraps
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages.ui import state
+
 __all__ = ["once"]
 
 REPEATED = 1.0  # seconds within which the browser tells of the same click again, if it does
@@ -24,6 +26,7 @@ def once(key: str, act: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(act)
     def acted(*args: object) -> None:
+        state.touch()  # also a repeated click is not a new link
         early: dict[str, float] = st.session_state.setdefault("clicked", {})
         context = get_script_run_ctx()
         if context is not None and context.fragment_ids_this_run:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -25,6 +25,7 @@ from snn_core.theory.predict import unit_moments as snn_map
 __all__ = [
     "Shelf",
     "fan_in",
+    "kept",
     "propagation",
     "quick",
     "release",
@@ -153,6 +154,15 @@ def fan_in(
             activation_parameters=dict(parameters),
         )
     _shelf().put(key, found)
+    return found
+
+
+def kept(key: Hashable, make: Callable[[], Any]) -> Any:  # noqa: ANN401  what make returns
+    """Returns what ``make`` returned for that key, while there is room for it."""
+    found = _shelf().get(key)
+    if found is None:
+        found = make()
+        _shelf().put(key, found)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import state, words
+from pages.ui import map_words, state, words
 from pages.ui.clicks import once
 from pages.ui.live_slider import live_slider, reading
 from snn_core.constraints import CONSTRAINTS
@@ -23,7 +23,19 @@ from snn_core.normalizations import NORMALIZATIONS
 from snn_core.spec import SHARED, USUAL_RATES, Experiment, NetworkSpec, TrainingSpec, arm_of
 from snn_core.tables import Parameter, number
 
-__all__ = ["ARM", "GROUPS", "NEEDS", "TRAINING", "arm_rail", "declared", "rail", "used"]
+__all__ = [
+    "ARM",
+    "GROUPS",
+    "NEEDS",
+    "TRAINING",
+    "arm_rail",
+    "declared",
+    "map_rail",
+    "rail",
+    "used",
+    "view_number",
+    "view_slider",
+]
 
 _SHAPE = (
     "kind", "depth", "width", "channels", "kernel", "padding", "pool", "pool_every",
@@ -141,6 +153,37 @@ def arm_rail() -> None:
         del known[name]
     _arms(known)
     _groups(TRAINING, {n: f for n, f in known.items() if n not in ARM})
+
+
+def map_rail() -> None:
+    """Draws the controls of the moment map: the activation, and numbers that are looked at."""
+    with st.container(horizontal=True, key="actions"):
+        _reset()
+    known = declared()
+    st.header("Activation", anchor=False)
+    _control(known["activation"], "activation")
+    st.header("Weights of a unit", anchor=False)
+    for name in ("omega", "tau"):
+        view_slider(name)
+    st.header("Inputs", anchor=False)
+    for name in ("mean", "variance"):
+        view_slider(name)
+    with st.expander("The network beside it", key="more"):
+        for name in ("depth", "width", "initializer", "constraint", "batch", "seeds"):
+            _control(known[name], name)
+
+
+def view_slider(name: str) -> None:
+    """Draws the slider of a number that is looked at, by its name on the desk."""
+    low, high, usual = state.desk().numbers[name]
+    label, about = map_words.KNOB[name]
+    _slider(Number(f"view.{name}", label, low, high, about, None), usual)
+
+
+def view_number(name: str, label: str, help: str = "") -> None:
+    """Draws the field of a number that is looked at."""
+    low, high, _ = state.desk().numbers[name]
+    _number(Number(f"view.{name}", label, low, high, help, None))
 
 
 def _undo() -> None:

@@ -36,4 +36,5 @@ def test_a_click_acts_once(
         monkeypatch.setattr(clicks.time, "monotonic", lambda when=when: 100.0 + when)
         clicks.once("play", seen.append)(1)
     assert len(seen) == acted
+    assert st.session_state["touched"]  # no run of a click reads the URL anew
     assert len(reruns) == sum(fragments is WATCH for _, fragments in told)

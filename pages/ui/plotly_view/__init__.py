@@ -8,6 +8,7 @@ of a figure that grows, only what is new is sent.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import plotly
@@ -42,6 +43,7 @@ def plotly_view(
     key: str,
     alt: str,
     live: bool = False,
+    on_point: Callable[[Mapping[str, object]], None] | None = None,
 ) -> None:
     """Draws the figure, or redraws the chart of the same key in place.
 
@@ -49,13 +51,26 @@ def plotly_view(
     ``meta``, ``palette`` lists the colours that follow the theme's chart colours, ``ink`` the one
     that follows its text colour, and ``narrow`` holds the changes for a narrow screen. Of a
     ``live`` figure only what is new is sent; a browser that has lost its place asks for it all.
+    ``on_point`` is called with the ``x``, ``y`` and trace ``name`` of a point that is clicked.
     """
-    data = {"library": _URL, "alt": alt, "name": key}
+    data = {"library": _URL, "alt": alt, "name": key, "clicks": on_point is not None}
     if live:
         data |= _growth(key, figure)
     else:
         data["figure"] = packed(figure)
-    _VIEW(key=key, data=data, height="content", on_lost_change=lambda: resend(key))
+    _VIEW(
+        key=key,
+        data=data,
+        height="content",
+        on_lost_change=lambda: resend(key),
+        on_point_change=lambda: _clicked(key, on_point),
+    )
+
+
+def _clicked(key: str, on_point: Callable[[Mapping[str, object]], None] | None) -> None:
+    point = st.session_state[key].get("point")
+    if on_point is not None and isinstance(point, Mapping):
+        on_point(point)
 
 
 def _growth(key: str, drawn: dict[str, Any]) -> dict[str, Any]:

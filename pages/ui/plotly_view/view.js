@@ -163,6 +163,12 @@ async function draw(chart) {
     await Plotly.react(chart.node, traces, layout, {
       displaylogo: false, showTips: false, displayModeBar: false,
     });
+    if (data.clicks && !chart.clicks) {
+      chart.clicks = true;
+      chart.node.on("plotly_click", ({ points: [point] }) => chart.clicked({
+        x: point.x, y: point.y, name: point.data.name,
+      }));
+    }
     const { width } = chart.node._fullLayout; // the one of before, where the screen became narrow
     if (root.clientWidth && Math.abs(width - root.clientWidth) > 1) Plotly.Plots.resize(chart.node);
   } catch (error) {
@@ -248,6 +254,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     chart.observers = [watch(chart), sight(chart), prefix(chart)];
     CHARTS.set(parentElement, chart);
   }
+  chart.clicked = (point) => setTriggerValue("point", point);
   if (take(chart, data)) ask(chart);
   else if (chart.lost !== data.token) {
     chart.lost = data.token; // asked for once

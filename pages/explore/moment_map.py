@@ -1,0 +1,211 @@
+"""Moment map: what one layer does to mean and variance, where that leads, and why."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+
+from pages.ui import (
+    designer,
+    map_figures,
+    map_words,
+    mean_field,
+    notices,
+    panels,
+    results,
+    state,
+    theorems,
+    views,
+    widgets,
+)
+from pages.ui.plotly_view import plotly_view
+from snn_core.activations import Activation, activation
+from snn_core.spec import Experiment, from_query, to_query
+from snn_core.theory.field import basin, orbit, vector_field
+from snn_core.theory.fixed_points import FixedPoint, fixed_point
+from snn_core.theory.search import fixed_points
+
+STYLE = pathlib.Path(widgets.__file__).with_name("page.css")
+AXES = ("linear", "log")
+MEANS = (-2.0, 2.0)  # the window
+VARIANCES = {"linear": (0.0, 4.0), "log": (0.01, 20.0)}
+FINE, COARSE = 48, 24  # points of the grid a side, at rest and under a hand
+LAYERS = 50
+
+
+def main() -> None:
+    """Reads the setting, draws the map, and below it what is proved and designed with it."""
+    state.open_link(state.MAP)
+    state.held()  # a whole run is never that of a hand
+    st.title("Moment map", anchor=False)
+    st.caption(map_words.INTRODUCTION)
+    st.html(STYLE)
+    with st.container(key="frame"):
+        left, right = st.columns([1, 3], gap="large")
+    with right, st.container(key="hero"):
+        with st.container(key="notices"):
+            notices.link_problems()
+            experiment = _experiment()
+        if experiment is not None:
+            state.write_link(state.link(experiment))
+            st.fragment(_map, key=state.HAND)(experiment)
+    with left:
+        widgets.map_rail()
+    if experiment is not None:
+        with right, st.container(key="details"):
+            _tools(experiment)
+            _tabs(experiment)
+
+
+def _experiment() -> Experiment | None:
+    """Returns the setting, or the last good one with a sentence that says so."""
+    last: Experiment | None = st.session_state.get("map.shown")
+    try:
+        found = state.experiment(widgets.used)
+    except ValueError as error:
+        kept = " The figures still show the last setting that worked." if last else ""
+        st.error(notices.sentence(error) + kept)
+        return last
+    st.session_state["map.shown"] = found
+    return found
+
+
+def _activation(experiment: Experiment) -> Activation:
+    net = experiment.network
+    return activation(net.activation, **dict(net.activation_parameters))
+
+
+def _map(experiment: Experiment) -> None:
+    """Draws plane and activation; while a hand holds a slider only this runs, more coarsely."""
+    moving = state.held()
+    if moving:
+        try:
+            experiment = state.experiment(widgets.used)
+        except ValueError:
+            pass  # the whole run, once the hand lets go, says what is wrong
+    act, log = _activation(experiment), state.view("axis", AXES) == "log"
+    omega, tau = state.number("omega"), state.number("tau")
+    start = (state.number("mean"), state.number("variance"))
+    found = fixed_points(act, omega, tau, (-3.0, 3.0), (1e-3, 50.0))
+    limit = fixed_point(act, omega, tau, start)
+    target = limit if isinstance(limit, FixedPoint) else None
+    fine, few = _grid(log, COARSE if moving else FINE), _grid(log, 13)
+    if target is None:
+        layers = np.full((fine[1].size, fine[0].size), np.nan)
+    else:
+        layers = basin(act, omega, tau, *fine, (target.mean, target.variance))
+    predicted = orbit(act, start, omega, tau, LAYERS)
+    measured = None if moving else _measured(experiment, start)
+    plane = map_figures.plane(
+        vector_field(act, omega, tau, *fine),
+        layers,
+        vector_field(act, omega, tau, *few),
+        found.points,
+        predicted,
+        measured,
+        log,
+    )
+    incoming = (omega * start[0], tau * start[1])
+    figure = panels.figure(
+        [plane, map_figures.activation_graph(act, *incoming)],
+        [*map_figures.plane_keys(), *map_figures.activation_keys()],
+        hover="closest",
+    )
+    alt = map_words.plane_alt(found, predicted, omega, tau)
+    plotly_view(figure, "plane", f"{alt} {map_words.shape_alt(act, *incoming)}", on_point=_clicked)
+    st.markdown(f"{map_words.settles(found, limit)} {map_words.shape(act, *incoming)}")
+    st.caption(f"{map_words.PLANE} {map_words.SHAPE}")
+    if not moving:
+        _about_measured(experiment, start)
+
+
+def _grid(log: bool, count: int) -> tuple[np.ndarray, np.ndarray]:
+    low, high = VARIANCES["log" if log else "linear"]
+    variance = np.geomspace(low, high, count) if log else np.linspace(high / count, high, count)
+    return np.linspace(*MEANS, count), variance
+
+
+def _clicked(point: Mapping[str, object]) -> None:
+    """Starts the orbit at the point of the plane that was clicked."""
+    x, y = point.get("x"), point.get("y")
+    if point.get("name") == "basin" and isinstance(x, int | float) and isinstance(y, int | float):
+        state.change("view.mean", float(f"{x:.4g}"))
+        state.change("view.variance", max(float(f"{y:.4g}"), 0.001))
+        st.rerun()  # the numbers beside the plane follow
+
+
+def fed(experiment: Experiment, start: tuple[float, float]) -> Experiment:
+    """Returns the setting with Gaussian inputs of that mean and variance."""
+    query = {k: v for k, v in to_query(experiment).items() if not k.startswith("data")}
+    query |= {"data": "gaussian", "data.mean": f"{start[0]:.10g}", "standardize": "0"}
+    return from_query(query | {"data.variance": f"{start[1]:.10g}"})
+
+
+def _measured(experiment: Experiment, start: tuple[float, float]) -> np.ndarray | None:
+    """Returns mean and variance of the units of every layer, ``(seeds, 2, depth + 1)``."""
+    try:
+        p = results.propagation(fed(experiment, start), detail=True)
+    except (ValueError, MemoryError, RuntimeError):
+        return None
+    return None if p is None or p.detail is None else np.stack([p.mean, p.detail.within], axis=1)
+
+
+def _about_measured(experiment: Experiment, start: tuple[float, float]) -> None:
+    """Says what was measured, and how far the units' own weight sums are from the map's."""
+    try:
+        p = results.propagation(fed(experiment, start), detail=True)
+    except (ValueError, MemoryError, RuntimeError) as error:
+        st.caption(f"No network is drawn beside it: {notices.sentence(error)}")
+        return
+    if p is None:
+        st.info("Stopped.")
+        st.button("Propagate after all", on_click=results.release, key="release")
+        return
+    omega = np.nanmean(p.omega)
+    inside = np.nanmean(p.inside)
+    net = experiment.network
+    st.caption(
+        f"{map_words.MEASURED}: here ω is {omega:.2g} and τ {np.nanmean(p.tau):.3g} on average, "
+        f"and {inside:.0%} of the units have both within theorem 1's bounds ({net.depth} layers "
+        f"of {net.width}, {p.experiment.seeds} seeds)."
+    )
+
+
+def _tools(experiment: Experiment) -> None:
+    start = (state.number("mean"), state.number("variance"))
+    with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
+        try:
+            query = to_query(fed(experiment, start))
+        except ValueError:
+            query = to_query(experiment)
+        st.page_link(
+            "pages/explore/propagate.py",
+            label="Try it in a network",
+            icon=":material/arrow_back:",
+            query_params=query,
+            help="Opens Propagate with this setting and inputs of the start's mean and variance.",
+        )
+        notices.share(state.link(experiment))
+        with st.popover("Symbols"):
+            st.markdown(map_words.SYMBOLS)
+        views.choose("axis", "Variance axis", AXES, "Of the plane.")
+
+
+def _tabs(experiment: Experiment) -> None:
+    act = _activation(experiment)
+    for tab, draw in zip(views.tabs(list(TABS)), TABS.values(), strict=True):
+        if tab.open:
+            with tab:
+                try:
+                    draw(act)
+                except (ValueError, MemoryError, RuntimeError) as error:
+                    st.error(notices.sentence(error))
+
+
+TABS = {"Proofs": theorems.draw, "Designer": designer.draw, "Mean field": mean_field.draw}
+
+
+main()

@@ -1,0 +1,83 @@
+"""The designer: an activation for a wanted fixed point, and the code of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import map_words, state, views, widgets, words
+from pages.ui.clicks import once
+from snn_core.activations import Activation
+from snn_core.export.design import FRAMEWORKS, design_code
+from snn_core.theory.affine import normalized
+from snn_core.theory.designer import Design, design
+
+__all__ = ["draw"]
+
+NAMES = {"torch": "PyTorch", "keras": "Keras"}
+
+
+def draw(act: Activation) -> None:
+    """Draws what is wanted, the SELU that has it, and the present activation made fit."""
+    st.markdown(
+        "A SELU has two numbers, α and λ: enough to put its fixed point where you want it. "
+        "ω and τ are those of the sliders beside the plane."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for name in ("wanted_mean", "wanted_variance", "keep"):
+            widgets.view_number(name, *map_words.KNOB[name])
+    wanted = [state.number(n) for n in ("wanted_mean", "wanted_variance", "omega", "tau", "keep")]
+    try:
+        found = design(*wanted)
+    except ValueError as error:
+        st.warning(words.plain(str(error)))
+    else:
+        _found(found)
+    st.markdown("**Any activation can be scaled and shifted so that (0, 1) is kept**")
+    _affine(act)
+
+
+def _found(found: Design) -> None:
+    colour = {"attracting": "green", "repelling": "red"}.get(found.point.kind, "orange")
+    st.markdown(
+        f":{colour}-badge[{found.point.kind}] **α = {found.alpha:.10g}, λ = {found.scale:.10g}**. "
+        f"{words.plain(found.verdict)} Largest singular value "
+        f"{found.point.spectral_norm:.4g}. Alpha dropout that keeps {found.dropout.keep:g} of the "
+        f"units: a = {found.dropout.a:.8g}, b = {found.dropout.b:.8g}, "
+        f"α' = {found.dropout.alpha_prime:.8g}."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            "Use it above",
+            key="use_design",
+            on_click=once("use_design", _use),
+            args=(found,),
+            help="Sets the page's activation to this SELU, and the start near its fixed point.",
+        )
+        views.choose(
+            "framework", "Code for", FRAMEWORKS, "To copy into a program.",
+            lambda name: NAMES.get(name, name),
+        )  # fmt: skip
+    with st.expander("Code", key="design_code"):
+        st.code(design_code(found, state.view("framework", FRAMEWORKS)), language="python")
+
+
+def _use(found: Design) -> None:
+    state.change("activation", "selu")
+    state.change("activation.alpha", found.alpha)
+    state.change("activation.scale", found.scale)
+
+
+def _affine(act: Activation) -> None:
+    found = normalized(act)
+    colour = {"attracting": "green", "repelling": "red"}.get(found.kind, "orange")
+    size = abs(found.eigenvalue)
+    says = {
+        "attracting": f"a deviation of the variance shrinks to {size:.4g} of itself a layer",
+        "repelling": f"a deviation of the variance grows by {size:.4g} a layer: it does not stay",
+        "neutral": "a deviation of the variance stays as large as it is",
+    }[found.kind]
+    st.markdown(
+        f":{colour}-badge[{found.kind}] {words.plain(act.label)}: **{found.a:.8g} · f(z) "
+        f"{'+' if found.b >= 0 else '−'} {abs(found.b):.8g}** keeps mean 0 and variance 1 at "
+        f"ω = 0 and τ = 1; {says}."
+    )

@@ -1,0 +1,335 @@
+"""Figures of the moment map: the plane of moments, the activation, phases, correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from pages.ui import panels
+from pages.ui.panels import CORRELATION, GRADIENT, INK, MEAN, NEUTRAL, UNITS, VARIANCE, Panel
+from snn_core.activations import Activation
+from snn_core.theory.correlation import CorrelationCurve
+from snn_core.theory.field import Orbit, VectorField
+from snn_core.theory.fixed_points import FixedPoint
+from snn_core.theory.mean_field import Phase
+
+__all__ = ["activation_graph", "activation_keys", "phases", "plane", "plane_keys"]
+
+Drawing = dict[str, Any]
+DOMAIN = ((-0.1, 0.1), (0.8, 1.5))  # theorem 1's mean and variance
+REACH = 0.35  # of an arrow, as a share of the way that one layer goes
+LONGEST = 0.05  # of the plane's width or height
+MARKS = {"attracting": "circle", "repelling": "x", "neutral": "diamond"}
+CHAOS = 1.0  # decades of chi_1 to either side of the edge that have a colour of their own
+
+
+def plane(
+    field: VectorField,
+    layers: np.ndarray,
+    arrows: VectorField,
+    points: Sequence[FixedPoint],
+    predicted: Orbit,
+    measured: np.ndarray | None,
+    log: bool,
+) -> Panel:
+    """Returns the plane of mean and variance with where a layer takes its points.
+
+    Args:
+        field, layers: The grid ``(V, M)`` and the layers needed from there to the fixed point.
+        arrows: A coarser grid.
+        measured: ``(seeds, 2, layers + 1)``: mean and variance, averaged over a layer's units.
+    """
+    m, v = field.mean_axis, field.variance_axis
+    shade = {
+        "type": "heatmap",
+        "name": "basin",
+        "x": m,
+        "y": v,
+        "z": layers,
+        "zmin": 0,
+        "zmax": 40,
+        "colorscale": [[0, panels.rgba(MEAN, 0.6)], [1, panels.rgba(MEAN, 0.06)]],
+        "colorbar": {"title": {"text": "layers"}, "thickness": 10, "len": 0.8, "x": 0.47},
+        "hovertemplate": "mean %{x:.3g}, variance %{y:.3g}<br>%{z} layers to the fixed point"
+        "<extra></extra>",
+    }
+    traces = [shade, _arrows(arrows, log)]
+    if measured is not None:
+        traces += [
+            _path(mean, variance, panels.rgba(UNITS, 0.35), "one seed", width=1)
+            for mean, variance in measured
+        ]
+        middle = np.nanmedian(measured, axis=0)
+        traces.append(_path(*middle, UNITS, "measured, median of the seeds", marker=4))
+    traces.append(
+        _path(predicted.mean, predicted.variance, INK, "orbit of the map", dash="dash", marker=5)
+    )
+    traces += [_mark(point) for point in points]
+    (m_low, m_high), (v_low, v_high) = DOMAIN
+    corner = dict(zip(("x0", "x1", "y0", "y1"), (m_low, m_high, v_low, v_high), strict=True))
+    box = corner | {"type": "rect", "line": {"color": GRADIENT, "width": 2}}
+    ends = [float(v[0]), float(v[-1])]
+    return Panel(
+        "Where layers take mean and variance",
+        traces,
+        "mean",
+        "variance",
+        log=log,
+        x_axis={"range": [float(m[0]), float(m[-1])]},
+        y_axis={"range": list(np.log10(ends)) if log else ends},
+        shapes=(box,),
+    )
+
+
+def plane_keys() -> list[Drawing]:
+    """Returns the legend of the plane."""
+    return [
+        _key("orbit of the map", {"line": {"color": INK, "dash": "dash", "width": 2}}),
+        _key("network, units averaged", {"line": {"color": UNITS, "width": 2}}),
+        _key("theorem 1's domain", {"line": {"color": GRADIENT, "width": 2}}),
+        *(
+            _key(f"{kind} fixed point", {"mode": "markers", "marker": _marker(kind)})
+            for kind in ("attracting", "repelling")
+        ),
+    ]
+
+
+def _key(name: str, look: Drawing) -> Drawing:
+    bare = {"type": "scatter", "x": [None], "y": [None], "mode": "lines", "name": name}
+    return bare | {"hoverinfo": "skip", "showlegend": True} | look
+
+
+def _marker(kind: str) -> Drawing:
+    line = {"color": INK, "width": 2}
+    colour = VARIANCE if kind == "attracting" else INK
+    return {"symbol": MARKS[kind], "size": 11, "color": colour, "line": line}
+
+
+def _mark(point: FixedPoint) -> Drawing:
+    return {
+        "type": "scatter",
+        "x": [point.mean],
+        "y": [point.variance],
+        "mode": "markers",
+        "marker": _marker(point.kind),
+        "showlegend": False,
+        "name": f"{point.kind} fixed point",
+        "hovertemplate": f"{point.kind} fixed point<br>mean %{{x:.4g}}, variance %{{y:.4g}}"
+        "<extra></extra>",
+    }
+
+
+def _path(
+    mean: np.ndarray,
+    variance: np.ndarray,
+    colour: str,
+    name: str,
+    width: float = 2,
+    dash: str = "solid",
+    marker: int = 0,
+) -> Drawing:
+    seen = np.isfinite(mean) & np.isfinite(variance)
+    return {
+        "type": "scatter",
+        "x": mean[seen],
+        "y": variance[seen],
+        "text": [str(k) for k in np.flatnonzero(seen)],
+        "mode": "lines+markers" if marker else "lines",
+        "line": {"color": colour, "width": width, "dash": dash},
+        "marker": {"size": marker, "color": colour},
+        "name": name,
+        "showlegend": False,
+        "hovertemplate": f"{name}<br>layer %{{text}}: mean %{{x:.4g}}, variance %{{y:.4g}}"
+        "<extra></extra>",
+    }
+
+
+def _arrows(field: VectorField, log: bool) -> Drawing:
+    """Lines from dots; each goes from its dot the way of one layer, much shortened."""
+    m, v = np.meshgrid(field.mean_axis, field.variance_axis)
+    up = np.log if log else np.asarray
+    wide = field.mean_axis[-1] - field.mean_axis[0]
+    high = up(field.variance_axis[-1]) - up(field.variance_axis[0])
+    with np.errstate(all="ignore"):
+        dx = (field.next_mean - m) / wide
+        dy = (up(np.maximum(field.next_variance, 1e-12)) - up(v)) / high
+    length = np.hypot(dx, dy)
+    share = np.minimum(REACH, LONGEST / np.maximum(length, 1e-12))
+    x1 = m + share * dx * wide
+    y1 = np.exp(up(v) + share * dy * high) if log else v + share * dy * high
+    gap = np.full(m.size, np.nan)
+    return {
+        "type": "scatter",
+        "x": np.stack([m.ravel(), x1.ravel(), gap], 1).ravel(),
+        "y": np.stack([v.ravel(), y1.ravel(), gap], 1).ravel(),
+        "mode": "lines+markers",
+        "line": {"color": panels.rgba(NEUTRAL, 0.8), "width": 1.2},
+        "marker": {
+            "size": [4, 0, 0] * m.size,
+            "color": NEUTRAL,
+            "line": {"width": 0},
+        },
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "name": "one layer",
+    }
+
+
+def activation_graph(act: Activation, mean: float, variance: float) -> Panel:
+    """Returns the activation, its slope, and the Gaussian of what comes in under it."""
+    spread = max(variance, 1e-12) ** 0.5
+    reach = max(4.0, abs(mean) + 3 * spread)
+    z = np.linspace(-reach, reach, 241)
+    t = torch.from_numpy(z)
+    density = np.exp(-0.5 * np.square((z - mean) / spread))
+    f, slope = act.fn(t).numpy(), act.derivative(t).numpy()
+    low = float(np.nanmin([f.min(), slope.min(), -1.0]))
+    high = float(min(np.nanmax([f.max(), slope.max(), 1.2]), reach))
+    under = {
+        "type": "scatter",
+        "x": z,
+        "y": low + density * 0.35 * (high - low),
+        "mode": "lines",
+        "line": {"width": 0},
+        "fill": "tozeroy" if low >= 0 else "none",
+        "name": "what comes in",
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    ground = under | {"y": np.full(z.size, low)}
+    under |= {"fill": "tonexty", "fillcolor": panels.rgba(NEUTRAL, 0.25)}
+    return Panel(
+        "The activation f, its slope, and what comes in",
+        [
+            ground,
+            under,
+            _curve(z, f, MEAN, "f(z)"),
+            _curve(z, slope, VARIANCE, "f'(z)", dash="dot"),
+            _curve(z, z, panels.rgba(INK, 0.4), "z", width=1),
+        ],
+        "z, before the activation",
+        x_axis={"range": [-reach, reach]},
+        y_axis={"range": [low, high], "uirevision": act.name},
+    )
+
+
+def activation_keys() -> list[Drawing]:
+    """Returns the legend of the activation's graph."""
+    return [
+        _key("f(z)", {"line": {"color": MEAN, "width": 2}}),
+        _key("slope f'(z)", {"line": {"color": VARIANCE, "width": 2, "dash": "dot"}}),
+        _key("distribution of z", {"line": {"color": panels.rgba(NEUTRAL, 0.5), "width": 8}}),
+    ]
+
+
+def _curve(
+    x: np.ndarray, y: np.ndarray, colour: str, name: str, dash: str = "solid", width: float = 2
+) -> Drawing:
+    return {
+        "type": "scatter",
+        "x": x,
+        "y": y,
+        "mode": "lines",
+        "line": {"color": colour, "width": width, "dash": dash},
+        "name": name,
+        "showlegend": False,
+        "hovertemplate": f"z %{{x:.3g}}: {name} = %{{y:.4g}}<extra></extra>",
+    }
+
+
+def phases(
+    sigma_w: np.ndarray,
+    sigma_b: np.ndarray,
+    found: Phase,
+    edge: np.ndarray,
+    curve: CorrelationCurve,
+    here: tuple[float, float],
+) -> Drawing:
+    """Returns order and chaos over the scales of weights and biases, and the correlation map."""
+    with np.errstate(all="ignore"):
+        chi = np.clip(np.log10(found.chi_1), -CHAOS, CHAOS)
+    words = np.where(found.q == 0, "signals vanish", np.where(np.isinf(found.q), "explode", ""))
+    chart = {
+        "type": "heatmap",
+        "name": "phases",
+        "x": sigma_w,
+        "y": sigma_b,
+        "z": np.where((found.q == 0) | np.isinf(found.q), np.nan, chi),
+        "zmin": -CHAOS,
+        "zmax": CHAOS,
+        "customdata": np.stack([found.chi_1, found.q, found.depth_scale_c], -1),
+        "text": words,
+        "colorscale": [
+            [0, panels.rgba(MEAN, 0.8)],
+            [0.5, panels.rgba(NEUTRAL, 0.05)],
+            [1, panels.rgba(VARIANCE, 0.8)],
+        ],
+        "colorbar": {
+            "title": {"text": "χ₁"},
+            "thickness": 10,
+            "len": 0.8,
+            "x": 0.47,
+            "tickvals": [-1, 0, 1],
+            "ticktext": ["0.1", "1", "10"],
+        },
+        "hovertemplate": "σ_w %{x:.3g}, σ_b %{y:.3g} %{text}<br>χ₁ %{customdata[0]:.4g}, length "
+        "%{customdata[1]:.4g}<br>correlations settle within %{customdata[2]:.3g} layers"
+        "<extra></extra>",
+    }
+    border = _curve(edge, sigma_b, INK, "edge of chaos", dash="dash")
+    border |= {"hovertemplate": "edge of chaos: σ_w %{x:.5g} at σ_b %{y:.3g}<extra></extra>"}
+    place = {
+        "type": "scatter",
+        "x": [here[0]],
+        "y": [here[1]],
+        "mode": "markers",
+        "marker": {"symbol": "circle", "size": 11, "color": GRADIENT, "line": {"color": INK}},
+        "showlegend": False,
+        "name": "here",
+        "hovertemplate": "here: σ_w %{x:.4g}, σ_b %{y:.4g}<extra></extra>",
+    }
+    c = curve.correlation
+    kept = [point for point in curve.points if np.isfinite(point.correlation)]
+    after = _curve(c, curve.next_correlation, CORRELATION, "next correlation")
+    after |= {"hovertemplate": "c %{x:.3g} becomes %{y:.4g}<extra></extra>"}
+    marks = [
+        {
+            "type": "scatter",
+            "x": [point.correlation],
+            "y": [point.correlation],
+            "mode": "markers",
+            "marker": _marker(point.kind),
+            "showlegend": False,
+            "name": f"{point.kind}",
+            "hovertemplate": f"kept ({point.kind}), slope {point.slope:.4g}<extra></extra>",
+        }
+        for point in kept
+    ]
+    return panels.figure(
+        [
+            Panel(
+                "Order and chaos",
+                [chart, border, place],
+                "σ_w, scale of the weights",
+                "σ_b, scale of the biases",
+                x_axis={"range": [float(sigma_w[0]), float(sigma_w[-1])]},
+                y_axis={"range": [float(sigma_b[0]), float(sigma_b[-1])]},
+            ),
+            Panel(
+                "Correlation of two inputs, one layer on",
+                [_curve(c, c, panels.rgba(INK, 0.4), "c", width=1), after, *marks],
+                "correlation c",
+                "next c",
+                x_axis={"range": [-1.02, 1.05]},
+                y_axis={"range": [-1.02, 1.05]},
+            ),
+        ],
+        [
+            _key("edge of chaos, χ₁ = 1", {"line": {"color": INK, "dash": "dash", "width": 2}}),
+            _key("correlation map", {"line": {"color": CORRELATION, "width": 2}}),
+        ],
+        hover="closest",
+    )

@@ -1,0 +1,63 @@
+"""The mean-field side of the moment map's page: phases, depth scales, correlations."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from pages.ui import map_figures, map_words, results, state, widgets, words
+from pages.ui.plotly_view import plotly_view
+from snn_core.activations import Activation
+from snn_core.theory.correlation import CorrelationCurve, correlation_curve
+from snn_core.theory.edge import edge_of_chaos
+from snn_core.theory.mean_field import Phase, phase
+
+__all__ = ["draw"]
+
+POINTS = 48
+WEIGHTS, BIASES = np.linspace(0.05, 3.0, POINTS), np.linspace(0.0, 1.5, POINTS)
+
+
+def draw(act: Activation) -> None:
+    """Draws the diagram of phases with the present scales, and the correlation map there."""
+    st.markdown(map_words.MEAN_FIELD)
+    with st.container(horizontal=True):
+        for name in ("sigma_w", "sigma_b"):
+            with st.container(width=300):
+                widgets.view_slider(name)
+    w, b = state.number("sigma_w"), state.number("sigma_b")
+    found, edge = results.kept(("phases", act.name, act.values), lambda: _phases(act))
+    c = np.linspace(-1.0, 1.0, 81)
+    curve = results.kept(
+        ("correlations", act.name, act.values, w, b), lambda: correlation_curve(act, w, b, c)
+    )
+    here = phase(act, w, b)
+    said = _said(here, curve)
+    plotly_view(
+        map_figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b)),
+        "phases",
+        f"Phases of {act.label}. {said}",
+    )
+    st.markdown(said)
+
+
+def _phases(act: Activation) -> tuple[Phase, np.ndarray]:
+    return phase(act, WEIGHTS[None, :], BIASES[:, None]), edge_of_chaos(act, BIASES)
+
+
+def _said(here: Phase, curve: CorrelationCurve) -> str:
+    q, chi = float(here.q), float(here.chi_1)
+    if q == 0:
+        return f"Signals vanish: the length goes to 0. χ₁ is {chi:.4g} there."
+    if np.isinf(q):
+        return f"Signals explode: no length is kept. χ₁ tends to {chi:.4g}."
+    depth, scale = float(here.depth_scale_gradient), float(here.depth_scale_c)
+    grows = "grows" if chi > 1 else "shrinks"
+    there = "at the edge of chaos" if np.isinf(depth) else (
+        f"the squared gradient {grows} by e every {depth:.3g} layers on its way back"
+    )  # fmt: skip
+    told = "inf" if np.isinf(scale) else f"{scale:.3g}"
+    return (
+        f"The length settles at {q:.4g}. χ₁ is {chi:.5g}: {there}. {words.plain(curve.reason)} "
+        f"Depth scale of the correlation: {told} layers."
+    )

@@ -1,0 +1,206 @@
+"""Proofs at a click: the paper's theorems, one more, and any claim on the person's own box."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.ui import state, views, widgets, words
+from pages.ui.clicks import once
+from snn_core.activations import Activation
+from snn_core.export import certificate_json
+from snn_core.theory.certificates import (
+    CLAIMS,
+    Certificate,
+    certify,
+    entry_theorem,
+    theorem_1,
+    theorem_2,
+    theorem_3,
+)
+
+__all__ = ["draw"]
+
+PATIENCE = 0.3  # seconds without a sign of life
+SECONDS = 20.0  # that a proof may take
+BOXES = 200_000
+ABOUT = (
+    "Each proof is made now, on the server, in ball arithmetic: every number is an interval that "
+    "is certain to hold the true one, and the domain is cut into boxes until the claim is certain "
+    "on each. What is proved is a statement about the **Gaussian moment map**, the map drawn "
+    "above. It is not about a particular network: that its pre-activations are Gaussian and its "
+    "inputs alike is taken for granted."
+)
+CLAIM_WORDS = {
+    "contracts_into_itself": "maps the box into itself and contracts it (as theorem 1)",
+    "into_itself": "maps the box into itself",
+    "contracts": "brings any two points of the box nearer",
+    "variance_falls": "lowers every variance (as theorem 2)",
+    "variance_grows": "raises every variance (as theorem 3)",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A theorem about SELU: title, what it says in words and in symbols, and its proof."""
+
+    title: str
+    says: str
+    symbols: str
+    prove: Callable[..., Certificate]
+
+
+CARDS = {
+    "theorem_1": Card(
+        "Theorem 1: a fixed point that attracts",
+        "Near mean 0 and variance 1 every layer of a SELU network brings mean and variance nearer "
+        "to one point, and none leads out.",
+        "μ, ω ∈ [−0.1, 0.1], ν ∈ [0.8, 1.5], τ ∈ [0.95, 1.1]: g maps the (μ, ν) of this domain "
+        "into it, and its Jacobian's largest singular value is below 1",
+        theorem_1,
+    ),
+    "theorem_2": Card(
+        "Theorem 2: a large variance falls",
+        "A variance between 3 and 16 is smaller after the layer: activations can't explode.",
+        "μ ∈ [−1, 1], ω ∈ [−0.1, 0.1], ν ∈ [3, 16], τ ∈ [0.8, 1.25]: ν̃ < ν",
+        theorem_2,
+    ),
+    "theorem_3": Card(
+        "Theorem 3: a small variance grows",
+        "A variance between 0.02 and 0.16 (0.24, where τ is at least 0.9) is larger after the "
+        "layer: activations can't vanish.",
+        "μ, ω ∈ [−0.1, 0.1]; ν ∈ [0.02, 0.16], τ ∈ [0.8, 1.25] or ν ∈ [0.02, 0.24], "
+        "τ ∈ [0.9, 1.25]: ν̃ > ν",
+        theorem_3,
+    ),
+    "entry": Card(
+        "From far away too",
+        "Whatever the start between those bounds, and though ω and τ differ from layer to layer, "
+        "theorem 1's domain is reached. This closes the gap between theorems 1, 2 and 3; it is "
+        "not in the paper.",
+        "μ ∈ [−1, 1], ν ∈ [0.02, 16]; in every layer any ω ∈ [−0.1, 0.1], τ ∈ [0.95, 1.1]",
+        entry_theorem,
+    ),
+}
+SIDES = ("mean", "variance", "omega", "tau")
+SYMBOL = {"mean": "μ", "variance": "ν", "omega": "ω", "tau": "τ"}
+
+
+def draw(act: Activation) -> None:
+    """Draws the cards of the theorems, and what can be asked of the present activation."""
+    st.markdown(ABOUT)
+    wanted = st.session_state.pop("prove", None)  # any other click ends a proof
+    for name, card in CARDS.items():
+        with st.container(border=True, key=f"card_{name}"):
+            st.markdown(f"**{card.title}** (SELU)  \n{card.says}")
+            st.caption(card.symbols)
+            _button(name, "Prove it")
+            _result(name, wanted, card.prove)
+    with st.container(border=True, key="card_own"):
+        st.markdown(f"**Your own box, for {words.plain(act.label)}**")
+        chosen = views.choose(
+            "claim", "Claim: one layer", list(CLAIMS), "For every point of the box below.",
+            lambda claim: CLAIM_WORDS[claim], width=420,
+        )  # fmt: skip
+        _sides()
+        box = {side: _range(side) for side in SIDES}
+        _button("own", "Prove it for this box")
+        named = f"own {act.name} {act.values} {chosen} {box}"
+        if wanted == "own":
+            wanted = named
+        _result(named, wanted, lambda **budget: certify(act, **box, claim=chosen, **budget))
+
+
+def _sides() -> None:
+    for pair in (SIDES[:2], SIDES[2:]):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            for side in pair:
+                for end in ("low", "high"):
+                    label = f"{side} {SYMBOL[side]}, {'from' if end == 'low' else 'to'}"
+                    with st.container(width=150):
+                        widgets.view_number(f"{side}_{end}", label)
+
+
+def _range(side: str) -> tuple[float, float]:
+    return state.number(f"{side}_low"), state.number(f"{side}_high")
+
+
+def _button(name: str, label: str) -> None:
+    key = f"prove.{name}"
+    st.button(label, key=key, on_click=once(key, _ask), args=(name,), type="primary")
+
+
+def _ask(name: str) -> None:
+    st.session_state["prove"] = name
+
+
+def _result(name: str, wanted: str | None, prove: Callable[..., Certificate]) -> None:
+    """Draws the result that is known of a claim; makes it first where it is wanted."""
+    known: dict[str, Certificate] = st.session_state.setdefault("proofs", {})
+    if name == wanted:
+        try:
+            known[name] = _made(prove)
+        except ValueError as error:
+            st.error(words.plain(str(error)))
+            return
+        for old in list(known)[: -2 * len(CARDS)]:
+            del known[old]
+    if name in known:
+        _say(name, known[name])
+
+
+def _made(prove: Callable[..., Certificate]) -> Certificate:
+    """Makes the proof; shows how far it is, and a button to stop it, where it takes longer."""
+    place, begun = st.empty(), time.monotonic()
+    shown: list[object] = []
+
+    def tell(boxes: int) -> None:
+        spent = time.monotonic() - begun
+        if spent < PATIENCE:
+            return
+        text = f"{boxes:,} boxes so far; it gives up after {SECONDS:g} s"
+        if not shown:
+            row = place.container(horizontal=True, vertical_alignment="center")
+            shown.append(row.progress(0.0, text))
+            row.button("Stop", key="stop_proof", on_click=state.touch)
+        bar = shown[0]
+        bar.progress(min(spent / SECONDS, 1.0), text)  # pyright: ignore  an interruption ends it
+
+    found = prove(boxes=BOXES, seconds=SECONDS, tell=tell)
+    place.empty()
+    return found
+
+
+def _say(name: str, found: Certificate) -> None:
+    colour, verdict = {
+        True: ("green", "proved"),
+        False: ("red", "refuted"),
+        None: ("orange", "not decided"),
+    }[found.holds]
+    parts = [f":{colour}-badge[{verdict}] {words.plain(found.claim)}", words.plain(found.reason)]
+    if found.witness is not None:
+        parts.append(words.plain(found.witness.text))
+    if found.margin is not None:
+        parts.append(f"Margin {found.margin:.4g}.")
+    parts.append(f"{found.boxes:,} boxes, {_seconds(found.seconds)}.")
+    st.markdown(" ".join(parts))
+    st.download_button(
+        "Certificate (JSON)",
+        lambda: certificate_json(found),
+        f"certificate_{name.split()[0]}.json",
+        "application/json",
+        key=f"get.{name}",
+        on_click="ignore",
+        help="Domain, boxes and bounds: a program of your own can check it box by box.",
+    )
+
+
+def _seconds(spent: float) -> str:
+    """Two digits, in the unit that fits."""
+    if spent < 0.9995:
+        return f"{1000 * spent:.{0 if spent >= 0.01 else 1}f} ms"
+    return f"{spent:.{max(0, 1 - math.floor(math.log10(spent)))}f} s"
