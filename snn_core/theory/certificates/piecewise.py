@@ -111,7 +111,7 @@ class Pieces:
 def selu_constants() -> tuple[arb, arb]:
     """Returns SELU's exact alpha and lambda, which solve E f = 0 and E f^2 = 1 at N(0, 1).
 
-    Source: Klambauer et al. 2017 (arXiv:1706.02515), equation 14, in another form.
+    Source: the condition is that of Klambauer et al. 2017 (arXiv:1706.02515), section 2.
     """
     root = arb(1).exp().sqrt()
     first, second = (arb(k * k / 2).sqrt().erfc() / 2 for k in (1, 2))  # Phi(-1), Phi(-2)

@@ -67,8 +67,8 @@ def sharp_image(
     None where the activation has no certificate yet, or nothing was found before the stop.
 
     >>> image = sharp_image("selu")
-    >>> round(image.variance_low.low, 5), round(image.variance_high.high, 5)
-    (0.80371, 1.48158)
+    >>> round(image.variance_low.low, 4), round(image.variance_high.high, 4)
+    (0.8037, 1.4816)
 
     Raises:
         ValueError: The activation is unknown.
