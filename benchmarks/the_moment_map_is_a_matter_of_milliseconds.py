@@ -1,12 +1,13 @@
 """The moment map with its Jacobian on a grid of 64 x 64, against a loop over scipy's `quad`.
 
 Claim: some 5 ms where there is a closed form, some 150 ms by quadrature; a loop over `quad`, which
-needs seven integrals a point, would take a minute or two. The loop runs on 8 points spread over the grid
-and is extrapolated to 4,096, so its ratio is an estimate; accuracy is compared on those points.
+needs seven integrals a point, would take a minute or two. The loop runs on 8 points spread over
+the grid and is extrapolated to 4,096, so its ratio is an estimate; accuracy is compared on those
+points.
 
-Two windows for the closed form: where every point is one (variance from 0.05 on), and the map's
-own from 1e-3 on, of which a quarter falls to quadrature since the closed form cancels there. The
-other pictures of a moment map page follow: basin, fixed points, phases, edge.
+Two windows for the closed form: variances from 0.05 on, where it serves at every point, and from
+1e-3 on, where a quarter of the points falls to quadrature, since it would cancel there: some 10 ms
+on a busy machine. The other pictures follow: basin, fixed points, phases, edge.
 """
 
 from __future__ import annotations
