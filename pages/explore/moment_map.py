@@ -34,6 +34,7 @@ MEANS = (-2.0, 2.0)  # the window
 VARIANCES = {"linear": (0.0, 4.0), "log": (0.01, 20.0)}
 FINE, COARSE = 48, 24  # points of the grid a side, at rest and under a hand
 LAYERS = 50
+HEIGHT = 470  # pixels
 
 
 def main() -> None:
@@ -114,6 +115,8 @@ def _map(experiment: Experiment) -> None:
         [*map_figures.plane_keys(), *map_figures.activation_keys()],
         hover="closest",
     )
+    figure["layout"]["height"] = HEIGHT
+    figure["layout"]["legend"]["traceorder"] = "normal"  # a filled curve would turn it round
     alt = map_words.plane_alt(found, predicted, omega, tau)
     plotly_view(figure, "plane", f"{alt} {map_words.shape_alt(act, *incoming)}", on_point=_clicked)
     st.markdown(f"{map_words.settles(found, limit)} {map_words.shape(act, *incoming)}")

@@ -52,7 +52,7 @@ def plane(
         "zmin": 0,
         "zmax": 40,
         "colorscale": [[0, panels.rgba(MEAN, 0.6)], [1, panels.rgba(MEAN, 0.06)]],
-        "colorbar": {"title": {"text": "layers"}, "thickness": 10, "len": 0.8, "x": 0.47},
+        "colorbar": _colorbar("layers"),
         "hovertemplate": "mean %{x:.3g}, variance %{y:.3g}<br>%{z} layers to the fixed point"
         "<extra></extra>",
     }
@@ -71,7 +71,7 @@ def plane(
     (m_low, m_high), (v_low, v_high) = DOMAIN
     corner = dict(zip(("x0", "x1", "y0", "y1"), (m_low, m_high, v_low, v_high), strict=True))
     box = corner | {"type": "rect", "line": {"color": GRADIENT, "width": 2}}
-    ends = [float(v[0]), float(v[-1])]
+    ends = [float(v[0]) if log else 0.0, float(v[-1])]
     return Panel(
         "Where layers take mean and variance",
         traces,
@@ -79,9 +79,16 @@ def plane(
         "variance",
         log=log,
         x_axis={"range": [float(m[0]), float(m[-1])]},
-        y_axis={"range": list(np.log10(ends)) if log else ends},
+        y_axis={"range": [float(np.log10(end)) for end in ends] if log else ends},
         shapes=(box,),
     )
+
+
+def _colorbar(title: str) -> Drawing:
+    """Between the two panels."""
+    size = {"size": 12}
+    place = {"thickness": 10, "len": 0.8, "x": 0.45, "xanchor": "left"}
+    return place | {"title": {"text": title, "font": size}, "tickfont": size, "outlinewidth": 0}
 
 
 def plane_keys() -> list[Drawing]:
@@ -267,14 +274,7 @@ def phases(
             [0.5, panels.rgba(NEUTRAL, 0.05)],
             [1, panels.rgba(VARIANCE, 0.8)],
         ],
-        "colorbar": {
-            "title": {"text": "χ₁"},
-            "thickness": 10,
-            "len": 0.8,
-            "x": 0.47,
-            "tickvals": [-1, 0, 1],
-            "ticktext": ["0.1", "1", "10"],
-        },
+        "colorbar": _colorbar("χ₁") | {"tickvals": [-1, 0, 1], "ticktext": ["0.1", "1", "10"]},
         "hovertemplate": "σ_w %{x:.3g}, σ_b %{y:.3g} %{text}<br>χ₁ %{customdata[0]:.4g}, length "
         "%{customdata[1]:.4g}<br>correlations settle within %{customdata[2]:.3g} layers"
         "<extra></extra>",

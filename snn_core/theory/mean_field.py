@@ -43,7 +43,7 @@ class Phase:
         depth_scale_q: Layers in which a deviation from q shrinks by e; 0 < slope < 1, else NaN.
         depth_scale_c: The same for the correlation (Schoenholz et al. 2017, arXiv:1611.01232,
             eq. 9): how deep a network may be for inputs to be told apart; inf at the edge, NaN
-            where q is 0 or inf. Where f has kinks good to 1e-3.
+            where q is 0 or inf. Good to 0.5 % where f has kinks.
     """
 
     q: np.ndarray
