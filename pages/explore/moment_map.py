@@ -34,7 +34,7 @@ MEANS = (-2.0, 2.0)  # the window
 VARIANCES = {"linear": (0.0, 4.0), "log": (0.01, 20.0)}
 FINE, COARSE = 48, 24  # points of the grid a side, at rest and under a hand
 LAYERS = 50
-HEIGHT = 470  # pixels
+HEIGHT, NARROW = 470, 880  # pixels
 
 
 def main() -> None:
@@ -108,6 +108,7 @@ def _map(experiment: Experiment) -> None:
         predicted,
         measured,
         log,
+        theorems.own_box(),
     )
     incoming = (omega * start[0], tau * start[1])
     figure = panels.figure(
@@ -115,7 +116,8 @@ def _map(experiment: Experiment) -> None:
         [*map_figures.plane_keys(), *map_figures.activation_keys()],
         hover="closest",
     )
-    figure["layout"]["height"] = HEIGHT
+    figure["layout"] |= {"height": HEIGHT, "dragmode": "select"}
+    figure["layout"]["meta"]["narrow"]["height"] = NARROW
     figure["layout"]["legend"]["traceorder"] = "normal"  # a filled curve would turn it round
     alt = map_words.plane_alt(found, predicted, omega, tau)
     plotly_view(figure, "plane", f"{alt} {map_words.shape_alt(act, *incoming)}", on_point=_clicked)
@@ -132,12 +134,21 @@ def _grid(log: bool, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _clicked(point: Mapping[str, object]) -> None:
-    """Starts the orbit at the point of the plane that was clicked."""
-    x, y = point.get("x"), point.get("y")
-    if point.get("name") == "basin" and isinstance(x, int | float) and isinstance(y, int | float):
-        state.change("view.mean", float(f"{x:.4g}"))
-        state.change("view.variance", max(float(f"{y:.4g}"), 0.001))
-        st.rerun()  # the numbers beside the plane follow
+    """Starts the orbit at the point that was clicked, or takes the box that was drawn."""
+    if point.get("name") == "basin":
+        chosen = {"mean": point.get("x"), "variance": point.get("y")}
+    else:
+        names = ("mean_low", "mean_high", "variance_low", "variance_high")
+        chosen = {
+            name: point.get(end) for name, end in zip(names, ("x0", "x1", "y0", "y1"), strict=True)
+        }
+    numbers = {name: v for name, v in chosen.items() if isinstance(v, int | float)}
+    if len(numbers) < len(chosen):
+        return
+    for name, v in numbers.items():
+        low, high, _ = state.MAP.numbers[name]
+        state.change(f"view.{name}", min(max(float(f"{v:.3g}"), low), high))
+    st.rerun()  # the numbers beside the plane follow
 
 
 def fed(experiment: Experiment, start: tuple[float, float]) -> Experiment:

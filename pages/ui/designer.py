@@ -51,14 +51,22 @@ def _found(found: Design) -> None:
             key="use_design",
             on_click=once("use_design", _use),
             args=(found,),
-            help="Sets the page's activation to this SELU, and the start near its fixed point.",
+            disabled=not _fits(found),
+            help="Sets the page's activation to this SELU."
+            if _fits(found)
+            else "α or λ is beyond what the controls reach.",
         )
         views.choose(
-            "framework", "Code for", FRAMEWORKS, "To copy into a program.",
+            "framework", "Code for", list(FRAMEWORKS), "To copy into a program.",
             lambda name: NAMES.get(name, name),
         )  # fmt: skip
     with st.expander("Code", key="design_code"):
-        st.code(design_code(found, state.view("framework", FRAMEWORKS)), language="python")
+        st.code(design_code(found, state.view("framework", list(FRAMEWORKS))), language="python")
+
+
+def _fits(found: Design) -> bool:
+    values = dict(found.activation.values)
+    return all(p.low <= values[p.name] <= p.high for p in found.activation.parameters)
 
 
 def _use(found: Design) -> None:

@@ -19,11 +19,12 @@ from snn_core.theory.mean_field import Phase
 __all__ = ["activation_graph", "activation_keys", "phases", "plane", "plane_keys"]
 
 Drawing = dict[str, Any]
-DOMAIN = ((-0.1, 0.1), (0.8, 1.5))  # theorem 1's mean and variance
+Box = tuple[tuple[float, float], tuple[float, float]]  # of means, of variances
+DOMAIN: Box = ((-0.1, 0.1), (0.8, 1.5))  # theorem 1's mean and variance
 REACH = 0.35  # of an arrow, as a share of the way that one layer goes
 LONGEST = 0.05  # of the plane's width or height
 MARKS = {"attracting": "circle", "repelling": "x", "neutral": "diamond"}
-CHAOS = 1.0  # decades of chi_1 to either side of the edge that have a colour of their own
+CHAOS = 0.3  # decades of chi_1 to either side of the edge that have a colour of their own
 
 
 def plane(
@@ -34,6 +35,7 @@ def plane(
     predicted: Orbit,
     measured: np.ndarray | None,
     log: bool,
+    own: Box | None = None,
 ) -> Panel:
     """Returns the plane of mean and variance with where a layer takes its points.
 
@@ -41,6 +43,7 @@ def plane(
         field, layers: The grid ``(V, M)`` and the layers needed from there to the fixed point.
         arrows: A coarser grid.
         measured: ``(seeds, 2, layers + 1)``: mean and variance, averaged over a layer's units.
+        own: The person's box of means and variances, which a claim can be asked for.
     """
     m, v = field.mean_axis, field.variance_axis
     shade = {
@@ -56,7 +59,7 @@ def plane(
         "hovertemplate": "mean %{x:.3g}, variance %{y:.3g}<br>%{z} layers to the fixed point"
         "<extra></extra>",
     }
-    traces = [shade, _arrows(arrows, log)]
+    traces = [shade, *_arrows(arrows, log)]
     if measured is not None:
         traces += [
             _path(mean, variance, panels.rgba(UNITS, 0.35), "one seed", width=1)
@@ -68,9 +71,9 @@ def plane(
         _path(predicted.mean, predicted.variance, INK, "orbit of the map", dash="dash", marker=5)
     )
     traces += [_mark(point) for point in points]
-    (m_low, m_high), (v_low, v_high) = DOMAIN
-    corner = dict(zip(("x0", "x1", "y0", "y1"), (m_low, m_high, v_low, v_high), strict=True))
-    box = corner | {"type": "rect", "line": {"color": GRADIENT, "width": 2}}
+    boxes = [_box(DOMAIN, {"color": GRADIENT, "width": 2})]
+    if own is not None and own != DOMAIN:
+        boxes.append(_box(own, {"color": CORRELATION, "width": 2, "dash": "dot"}))
     ends = [float(v[0]) if log else 0.0, float(v[-1])]
     return Panel(
         "Where layers take mean and variance",
@@ -80,8 +83,14 @@ def plane(
         log=log,
         x_axis={"range": [float(m[0]), float(m[-1])]},
         y_axis={"range": [float(np.log10(end)) for end in ends] if log else ends},
-        shapes=(box,),
+        shapes=boxes,
     )
+
+
+def _box(box: Box, line: Drawing) -> Drawing:
+    (m_low, m_high), (v_low, v_high) = box
+    corners = {"x0": m_low, "x1": m_high, "y0": v_low, "y1": v_high}
+    return corners | {"type": "rect", "line": line}
 
 
 def _colorbar(title: str) -> Drawing:
@@ -97,6 +106,7 @@ def plane_keys() -> list[Drawing]:
         _key("orbit of the map", {"line": {"color": INK, "dash": "dash", "width": 2}}),
         _key("network, units averaged", {"line": {"color": UNITS, "width": 2}}),
         _key("theorem 1's domain", {"line": {"color": GRADIENT, "width": 2}}),
+        _key("your box", {"line": {"color": CORRELATION, "width": 2, "dash": "dot"}}),
         *(
             _key(f"{kind} fixed point", {"mode": "markers", "marker": _marker(kind)})
             for kind in ("attracting", "repelling")
@@ -154,7 +164,7 @@ def _path(
     }
 
 
-def _arrows(field: VectorField, log: bool) -> Drawing:
+def _arrows(field: VectorField, log: bool) -> list[Drawing]:
     """Lines from dots; each goes from its dot the way of one layer, much shortened."""
     m, v = np.meshgrid(field.mean_axis, field.variance_axis)
     up = np.log if log else np.asarray
@@ -168,21 +178,16 @@ def _arrows(field: VectorField, log: bool) -> Drawing:
     x1 = m + share * dx * wide
     y1 = np.exp(up(v) + share * dy * high) if log else v + share * dy * high
     gap = np.full(m.size, np.nan)
-    return {
-        "type": "scatter",
+    shared = {"type": "scatter", "hoverinfo": "skip", "showlegend": False, "name": "one layer"}
+    lines = {
         "x": np.stack([m.ravel(), x1.ravel(), gap], 1).ravel(),
         "y": np.stack([v.ravel(), y1.ravel(), gap], 1).ravel(),
-        "mode": "lines+markers",
+        "mode": "lines",
         "line": {"color": panels.rgba(NEUTRAL, 0.8), "width": 1.2},
-        "marker": {
-            "size": [4, 0, 0] * m.size,
-            "color": NEUTRAL,
-            "line": {"width": 0},
-        },
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "name": "one layer",
     }
+    dots = {"x": m.ravel(), "y": v.ravel(), "mode": "markers"}
+    dots |= {"marker": {"size": 4, "color": NEUTRAL, "line": {"width": 0}}}
+    return [shared | lines, shared | dots]
 
 
 def activation_graph(act: Activation, mean: float, variance: float) -> Panel:
@@ -274,7 +279,8 @@ def phases(
             [0.5, panels.rgba(NEUTRAL, 0.05)],
             [1, panels.rgba(VARIANCE, 0.8)],
         ],
-        "colorbar": _colorbar("χ₁") | {"tickvals": [-1, 0, 1], "ticktext": ["0.1", "1", "10"]},
+        "colorbar": _colorbar("χ₁")
+        | {"tickvals": [-CHAOS, 0, CHAOS], "ticktext": ["≤ 0.5", "1", "≥ 2"]},
         "hovertemplate": "σ_w %{x:.3g}, σ_b %{y:.3g} %{text}<br>χ₁ %{customdata[0]:.4g}, length "
         "%{customdata[1]:.4g}<br>correlations settle within %{customdata[2]:.3g} layers"
         "<extra></extra>",
@@ -308,7 +314,7 @@ def phases(
         }
         for point in kept
     ]
-    return panels.figure(
+    drawn = panels.figure(
         [
             Panel(
                 "Order and chaos",
@@ -333,3 +339,5 @@ def phases(
         ],
         hover="closest",
     )
+    drawn["layout"]["meta"]["narrow"]["height"] = 680
+    return drawn

@@ -23,7 +23,7 @@ from snn_core.theory.certificates import (
     theorem_3,
 )
 
-__all__ = ["draw"]
+__all__ = ["draw", "own_box"]
 
 PATIENCE = 0.3  # seconds without a sign of life
 SECONDS = 20.0  # that a proof may take
@@ -103,7 +103,8 @@ def draw(act: Activation) -> None:
     with st.container(border=True, key="card_own"):
         st.markdown(f"**Your own box, for {words.plain(act.label)}**")
         chosen = views.choose(
-            "claim", "Claim: one layer", list(CLAIMS), "For every point of the box below.",
+            "claim", "Claim: one layer", list(CLAIMS),
+            "For every point of the box. Drag over the plane above to draw it.",
             lambda claim: CLAIM_WORDS[claim], width=420,
         )  # fmt: skip
         _sides()
@@ -127,6 +128,11 @@ def _sides() -> None:
 
 def _range(side: str) -> tuple[float, float]:
     return state.number(f"{side}_low"), state.number(f"{side}_high")
+
+
+def own_box() -> tuple[tuple[float, float], tuple[float, float]]:
+    """Returns the box of means and variances that the page asks about."""
+    return _range("mean"), _range("variance")
 
 
 def _button(name: str, label: str) -> None:
@@ -184,8 +190,6 @@ def _say(name: str, found: Certificate) -> None:
     parts = [f":{colour}-badge[{verdict}] {words.plain(found.claim)}", words.plain(found.reason)]
     if found.witness is not None:
         parts.append(words.plain(found.witness.text))
-    if found.margin is not None:
-        parts.append(f"Margin {found.margin:.4g}.")
     parts.append(f"{found.boxes:,} boxes, {_seconds(found.seconds)}.")
     st.markdown(" ".join(parts))
     st.download_button(

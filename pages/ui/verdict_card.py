@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import numpy as np
 import streamlit as st
 
 from pages.ui import state, words
 from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
-from snn_core.spec import Experiment
+from snn_core.spec import Experiment, to_query
 
 __all__ = ["diagnosis_of", "draw", "short"]
 
@@ -53,6 +54,14 @@ def draw(p: Propagation, moving: bool = False) -> None:
         st.markdown(
             words.plain(" ".join(part for part in (found.reason, *found.sentences) if part))
         )
+        st.page_link(
+            "pages/explore/moment_map.py",
+            label="Why: see it in the moment map",
+            icon=":material/arrow_forward:",
+            query_params=_to_map(p),
+            help="Opens the map of one layer with this activation, the weights' sums and the "
+            "inputs' moments of these networks.",
+        )
         if found.repairs:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 for index, repair in enumerate(found.repairs):
@@ -64,6 +73,22 @@ def draw(p: Propagation, moving: bool = False) -> None:
                         on_click=_repair,
                         args=(repaired(p.experiment, repair),),
                     )
+
+
+def _to_map(p: Propagation) -> dict[str, str]:
+    """The link of the moment map with what was measured: the weights' sums, the input."""
+    looked = {
+        "omega": float(np.nanmedian(p.omega)),
+        "tau": float(np.nanmedian(p.tau)),
+        "mean": float(np.nanmedian(p.mean[:, 0])),
+        "variance": float(np.nanmedian(p.variance[:, 0])),
+    }
+    query = to_query(p.experiment)
+    for name, value in looked.items():
+        low, high, _ = state.MAP.numbers[name]
+        if np.isfinite(value):
+            query[f"view.{name}"] = f"{min(max(value, low), high):.3g}"
+    return query
 
 
 def _repair(experiment: Experiment) -> None:

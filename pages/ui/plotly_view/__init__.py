@@ -51,7 +51,8 @@ def plotly_view(
     ``meta``, ``palette`` lists the colours that follow the theme's chart colours, ``ink`` the one
     that follows its text colour, and ``narrow`` holds the changes for a narrow screen. Of a
     ``live`` figure only what is new is sent; a browser that has lost its place asks for it all.
-    ``on_point`` is called with the ``x``, ``y`` and trace ``name`` of a point that is clicked.
+    ``on_point`` is called with the ``x``, ``y`` and trace ``name`` of a point that is clicked,
+    and with ``x0``, ``x1``, ``y0``, ``y1`` of a box that is drawn (``layout.dragmode``: select).
     """
     data = {"library": _URL, "alt": alt, "name": key, "clicks": on_point is not None}
     if live:

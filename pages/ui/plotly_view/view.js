@@ -168,6 +168,13 @@ async function draw(chart) {
       chart.node.on("plotly_click", ({ points: [point] }) => chart.clicked({
         x: point.x, y: point.y, name: point.data.name,
       }));
+      chart.node.on("plotly_selected", (event) => {
+        const [x, y] = [event?.range?.x, event?.range?.y]; // of the first panel
+        if (!x || !y) return;
+        const [[x0, x1], [y0, y1]] = [x, y].map((ends) => [...ends].sort((a, b) => a - b));
+        chart.clicked({ x0, x1, y0, y1 });
+        window.Plotly.relayout(chart.node, { selections: [] });
+      });
     }
     const { width } = chart.node._fullLayout; // the one of before, where the screen became narrow
     if (root.clientWidth && Math.abs(width - root.clientWidth) > 1) Plotly.Plots.resize(chart.node);
