@@ -22,6 +22,7 @@ from pages.ui import (
     widgets,
 )
 from pages.ui.plotly_view import plotly_view
+from pages.ui.ways import PROPAGATE, way
 from snn_core.activations import Activation, activation
 from snn_core.spec import Experiment, from_query, to_query
 from snn_core.theory.field import basin, orbit, vector_field
@@ -195,12 +196,11 @@ def _tools(experiment: Experiment) -> None:
             query = to_query(fed(experiment, start))
         except ValueError:
             query = to_query(experiment)
-        st.page_link(
-            "pages/explore/propagate.py",
-            label="Try it in a network",
-            icon=":material/arrow_back:",
-            query_params=query,
-            help="Opens Propagate with this setting and inputs of the start's mean and variance.",
+        way(
+            PROPAGATE,
+            "Try it in a network",
+            query,
+            "Opens Propagate with this setting and inputs of the start's mean and variance.",
         )
         notices.share(state.link(experiment))
         with st.popover("Symbols"):

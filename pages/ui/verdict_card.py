@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from pages.ui import state, words
+from pages.ui.ways import MAP, way
 from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, to_query
@@ -54,13 +55,12 @@ def draw(p: Propagation, moving: bool = False) -> None:
         st.markdown(
             words.plain(" ".join(part for part in (found.reason, *found.sentences) if part))
         )
-        st.page_link(
-            "pages/explore/moment_map.py",
-            label="Why: see it in the moment map",
-            icon=":material/arrow_forward:",
-            query_params=_to_map(p),
-            help="Opens the map of one layer with this activation, the weights' sums and the "
-            "inputs' moments of these networks.",
+        way(
+            MAP,
+            "Why: see it in the moment map",
+            _to_map(p),
+            "Opens the map of one layer with this activation, the weights' sums and the inputs' "
+            "moments of these networks.",
         )
         if found.repairs:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):

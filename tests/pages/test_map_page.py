@@ -1,0 +1,142 @@
+"""The page Moment map: it follows its controls and its link, proves, designs and never breaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import state
+from snn_core.theory.designer import solve_selu
+from tests.pages.test_pages import ROOT, chart, healthy, link, opened, set_to
+
+MAP = ROOT / "pages" / "explore" / "moment_map.py"
+SMALL = {"depth": "4", "width": "16", "batch": "16", "seeds": "2"}
+
+
+def at_map(**query: str) -> AppTest:
+    return opened(SMALL | {f"view.{k[5:]}" if k.startswith("view_") else k: v
+                           for k, v in query.items()}, MAP)  # fmt: skip
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    (button,) = (b for b in at.button if b.key == key)
+    return healthy(button.click().run())
+
+
+def text(at: AppTest) -> str:
+    return " ".join(m.value for m in (*at.markdown, *at.caption))
+
+
+def traces(at: AppTest, key: str = "plane") -> dict[str, Mapping[str, Any]]:
+    return {trace["name"]: trace for trace in chart(at, key)["figure"]["data"]}
+
+
+def test_it_opens_with_selus_fixed_point() -> None:
+    at = at_map()
+    assert "mean 0 and variance 1 are attracting" in chart(at, "plane")["alt"]
+    assert "22 % closer each layer" in text(at)
+    assert {"basin", "one layer", "orbit of the map", "measured, median of the seeds"} <= set(
+        traces(at)
+    )
+
+
+def test_its_state_is_in_the_link_and_the_link_opens_it() -> None:
+    at = at_map()
+    for name, value in (("tau.exact", 1.25), ("omega.exact", 0.3), ("mean.exact", -0.4)):
+        at = set_to(at, "number_input", f"view.{name}", value)
+    at = opened(link(at) | {"view.tab": "Designer"}, MAP)
+    at = set_to(at, "number_input", "view.keep", 0.9)
+    assert {k: v for k, v in link(at).items() if k.startswith("view.")} == {
+        "view.tau": "1.25",
+        "view.omega": "0.3",
+        "view.mean": "-0.4",
+        "view.keep": "0.9",
+        "view.tab": "Designer",
+    }
+    again = opened(link(at), MAP)
+    assert chart(again, "plane")["alt"] == chart(at, "plane")["alt"]
+
+
+@pytest.mark.parametrize("name", ["theorem_1", "theorem_2", "theorem_3", "entry"])
+def test_theorems_are_proved_at_a_click(name: str) -> None:
+    at = press(at_map(), f"prove.{name}")
+    assert "green-badge[proved]" in text(at) and "not about a particular network" in text(at)
+    assert re.search(r"\d+ boxes, [\d.]+ m?s", text(at))
+
+
+def test_a_box_of_ones_own_is_proved_refuted_or_not_decided() -> None:
+    assert "badge[proved]" in text(press(at_map(), "prove.own"))
+    wide = press(at_map(view_variance_high="4"), "prove.own")
+    assert "badge[refuted]" in text(wide)
+    unknown = press(at_map(activation="mish"), "prove.own")
+    assert "No certificate for this activation yet" in text(unknown)
+    assert "badge[not decided]" in text(unknown)
+
+
+def test_a_result_is_not_shown_for_another_box() -> None:
+    at = press(at_map(), "prove.own")
+    at = set_to(at, "number_input", "view.tau_high", 1.2)
+    assert "badge[" not in text(at)
+
+
+def test_a_box_that_is_none_says_so() -> None:
+    at = press(at_map(view_mean_low="0.5"), "prove.own")
+    assert any("mean" in error.value for error in at.error)
+
+
+def test_the_designer_finds_the_selu_and_the_page_takes_it() -> None:
+    at = at_map(view_tab="Designer", view_wanted_mean="0.1", view_wanted_variance="1.5")
+    alpha, scale = solve_selu(0.1, 1.5)
+    assert f"α = {alpha:.10g}, λ = {scale:.10g}" in text(at)
+    at = press(at, "use_design")
+    assert "mean 0.1 and variance 1.5 are" in chart(at, "plane")["alt"]
+    assert float(link(at)["activation.alpha"]) == pytest.approx(alpha)
+
+
+def test_the_designer_says_that_the_official_example_repels() -> None:
+    at = at_map(
+        view_tab="Designer", view_wanted_mean="-0.1", view_wanted_variance="2", view_omega="1"
+    )
+    assert "red-badge[repelling]" in text(at) and "1.108" in text(at)
+
+
+def test_the_designer_says_what_cannot_be() -> None:
+    at = at_map(view_tab="Designer", view_wanted_mean="3", view_wanted_variance="0.1")
+    assert at.warning and "No SELU keeps mean 3" in at.warning[0].value.replace("\\", "")
+
+
+def test_the_mean_field_side() -> None:
+    at = at_map(view_tab="Mean field")
+    assert "χ₁ is 1.0716" in text(at) and "33.6 layers" in text(at)
+    assert "edge of chaos" in traces(at, "phases")
+    at = at_map(view_tab="Mean field", view_sigma_w="1.5")
+    assert "Signals explode" in text(at)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"view_omega": "nan", "view_tau": "-1", "view_mean": "1e999", "view_variance": "x"},
+        {"view_tau": "0", "view_variance": "0.001"},
+        {"view_tau": "4", "view_omega": "2", "view_variance": "100", "view_mean": "3"},
+        {"view_axis": "<b>", "view_tab": "none", "view_claim": "all"},
+        {"activation": "relu", "view_tau": "2"},
+        {"activation": "identity", "view_tab": "Designer"},
+        {"activation": "no_such"},
+        {"activation": "sigmoid", "view_tab": "Mean field", "view_sigma_w": "0"},
+        {"kind": "cnn", "depth": "3"},
+    ],
+)
+def test_no_link_breaks_it(query: dict[str, str]) -> None:
+    at = at_map(**query)
+    assert chart(at, "plane")["alt"].startswith("Moment map")
+
+
+@pytest.mark.parametrize("name", sorted(state.MAP.numbers))
+def test_every_number_has_a_usual_value_within_its_bounds(name: str) -> None:
+    low, high, usual = state.MAP.numbers[name]
+    assert low <= usual <= high
