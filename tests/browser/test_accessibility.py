@@ -1,4 +1,4 @@
-"""Both pages by WCAG 2.2 AA: axe-core's rules, the keyboard, narrow and wide screens, motion."""
+"""Every page by WCAG 2.2 AA: axe-core's rules, the keyboard, narrow and wide screens, motion."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ OPTIONS = {
 SIZES = {390: 844, 1440: 900, 2560: 1440}
 PROPAGATE = "/?width=16&depth=4&batch=16&seeds=2&initializer=he_normal&pin.a=depth%3D4"
 TRAIN = "/?page=train&arms=2&data=moons&depth=3&width=16&seeds=2&b.activation=relu&steps=1000000"
+MAP = "/?page=map&width=16&depth=4&batch=16&seeds=2&activation=gelu"
 WRONG = "&no_such_setting=1"  # the page warns of it
 schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
 # Every width and both schemes; all six pairs would take twice the time.
 looks = pytest.mark.parametrize(
     ("width", "scheme"), [(390, "light"), (1440, "dark"), (2560, "light")]
 )
-pages = pytest.mark.parametrize("address", [PROPAGATE, TRAIN], ids=["propagate", "train"])
+pages = pytest.mark.parametrize(
+    "address", [PROPAGATE, TRAIN, MAP], ids=["propagate", "train", "map"]
+)
 
 
 def violations(page: Page) -> list[str]:
@@ -143,6 +146,11 @@ def opened(page: Page, address: str) -> None:
     if "page=train" in address:
         curves = page.locator(".st-key-curves .plotly-view[role=img]")
         expect(curves).to_have_attribute("aria-label", re.compile("step 0"), timeout=FIRST_PLOT)
+    elif "page=map" in address:
+        plane = page.locator(".st-key-plane .js-plotly-plot .xtick")
+        expect(plane.first).to_be_attached(timeout=FIRST_PLOT)
+        settled(page)
+        return
     else:
         drawn(page)
         expect(page.locator(".st-key-verdict")).to_be_visible(timeout=LONG)
