@@ -35,12 +35,14 @@ def said(example: str) -> str:
 
 
 def test_the_library_in_ten_lines_runs() -> None:
-    example, training = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    example, proofs, training = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
     lines = [line for line in example.splitlines() if line.strip()]
     assert len(lines) <= 10
     printed = said(example)
     assert "Mean 0 and variance 1 are attracting" in printed
     assert "{'seeds': '16'}" in printed
+    printed = said(proofs)
+    assert printed.startswith("True 0.0037") and "Refuted" in printed and "repelling" in printed
     assert said(training).startswith("Learned: validation accuracy")
 
 

@@ -24,6 +24,7 @@ DOMAIN: Box = ((-0.1, 0.1), (0.8, 1.5))  # theorem 1's mean and variance
 REACH = 0.35  # of an arrow, as a share of the way that one layer goes
 LONGEST = 0.05  # of the plane's width or height
 MARKS = {"attracting": "circle", "repelling": "x", "neutral": "diamond"}
+DEEPEST = 3  # decades of a depth scale
 CHAOS = 0.3  # decades of chi_1 to either side of the edge that have a colour of their own
 
 
@@ -259,32 +260,24 @@ def phases(
     edge: np.ndarray,
     curve: CorrelationCurve,
     here: tuple[float, float],
+    depths: bool,
 ) -> Drawing:
-    """Returns order and chaos over the scales of weights and biases, and the correlation map."""
-    with np.errstate(all="ignore"):
-        chi = np.clip(np.log10(found.chi_1), -CHAOS, CHAOS)
-    words = np.where(found.q == 0, "signals vanish", np.where(np.isinf(found.q), "explode", ""))
+    """Returns order and chaos over the scales of weights and biases, and the correlation map.
+
+    The shade is that of chi_1, or of the ``depths`` that a correlation reaches.
+    """
+    settles = (found.q > 0) & np.isfinite(found.q)
     chart = {
         "type": "heatmap",
         "name": "phases",
         "x": sigma_w,
         "y": sigma_b,
-        "z": np.where((found.q == 0) | np.isinf(found.q), np.nan, chi),
-        "zmin": -CHAOS,
-        "zmax": CHAOS,
         "customdata": np.stack([found.chi_1, found.q, found.depth_scale_c], -1),
-        "text": words,
-        "colorscale": [
-            [0, panels.rgba(MEAN, 0.8)],
-            [0.5, panels.rgba(NEUTRAL, 0.05)],
-            [1, panels.rgba(VARIANCE, 0.8)],
-        ],
-        "colorbar": _colorbar("χ₁")
-        | {"tickvals": [-CHAOS, 0, CHAOS], "ticktext": ["≤ 0.5", "1", "≥ 2"]},
+        "text": np.where(found.q == 0, "signals vanish", np.where(settles, "", "explode")),
         "hovertemplate": "σ_w %{x:.3g}, σ_b %{y:.3g} %{text}<br>χ₁ %{customdata[0]:.4g}, length "
         "%{customdata[1]:.4g}<br>correlations settle within %{customdata[2]:.3g} layers"
         "<extra></extra>",
-    }
+    } | (_depths(found, settles) if depths else _chaos(found, settles))
     border = _curve(edge, sigma_b, INK, "edge of chaos", dash="dash")
     border |= {"hovertemplate": "edge of chaos: σ_w %{x:.5g} at σ_b %{y:.3g}<extra></extra>"}
     place = {
@@ -341,3 +334,30 @@ def phases(
     )
     drawn["layout"]["meta"]["narrow"]["height"] = 680
     return drawn
+
+
+def _chaos(found: Phase, settles: np.ndarray) -> Drawing:
+    with np.errstate(all="ignore"):
+        chi = np.clip(np.log10(found.chi_1), -CHAOS, CHAOS)
+    ends = [panels.rgba(MEAN, 0.8), panels.rgba(NEUTRAL, 0.05), panels.rgba(VARIANCE, 0.8)]
+    ticks = {"tickvals": [-CHAOS, 0, CHAOS], "ticktext": ["≤ 0.5", "1", "≥ 2"]}
+    return {
+        "z": np.where(settles, chi, np.nan),
+        "zmin": -CHAOS,
+        "zmax": CHAOS,
+        "colorscale": [[0.5 * k, colour] for k, colour in enumerate(ends)],
+        "colorbar": _colorbar("χ₁") | ticks,
+    }
+
+
+def _depths(found: Phase, settles: np.ndarray) -> Drawing:
+    with np.errstate(all="ignore"):
+        depth = np.clip(np.log10(found.depth_scale_c), 0, DEEPEST)
+    ticks = {"tickvals": [0, 1, 2, 3], "ticktext": ["1", "10", "100", "≥ 1000"]}
+    return {
+        "z": np.where(settles, depth, np.nan),
+        "zmin": 0,
+        "zmax": DEEPEST,
+        "colorscale": [[0, panels.rgba(CORRELATION, 0.05)], [1, panels.rgba(CORRELATION, 0.9)]],
+        "colorbar": _colorbar("layers") | ticks,
+    }

@@ -58,7 +58,8 @@ MEAN_FIELD = (
     "at once, with weights drawn at random. **Length** q is then the mean square of the "
     "pre-activations, and χ₁ says how a small difference grows, and the squared gradient on its "
     "way back. Blue is order: inputs become alike and gradients vanish. Orange is chaos: small "
-    "differences grow and gradients explode. On the dashed edge χ₁ = 1 both travel furthest. "
+    "differences grow and gradients explode. On the dashed edge χ₁ = 1 both travel furthest; "
+    "a **depth scale** is the number of layers in which what is left of a difference falls by e. "
     "Nothing is drawn where signals vanish or explode. These numbers are of the pooled kind and "
     "must not be compared with those of a single unit above."
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pages.ui import map_figures, map_words, results, state, widgets, words
+from pages.ui import map_figures, map_words, results, state, views, widgets, words
 from pages.ui.plotly_view import plotly_view
 from snn_core.activations import Activation
 from snn_core.theory.correlation import CorrelationCurve, correlation_curve
@@ -15,6 +15,7 @@ from snn_core.theory.mean_field import Phase, phase
 __all__ = ["draw"]
 
 POINTS = 48
+SHADES = {"chi": "Order and chaos (χ₁)", "depth": "How deep a correlation reaches"}
 WEIGHTS, BIASES = np.linspace(0.05, 3.0, POINTS), np.linspace(0.0, 1.5, POINTS)
 
 
@@ -25,6 +26,9 @@ def draw(act: Activation) -> None:
         for name in ("sigma_w", "sigma_b"):
             with st.container(width=300):
                 widgets.view_slider(name)
+        shade = views.choose(
+            "shade", "Shade", list(SHADES), "Of the diagram.", SHADES.__getitem__, 220
+        )
     w, b = state.number("sigma_w"), state.number("sigma_b")
     found, edge = results.kept(("phases", act.name, act.values), lambda: _phases(act))
     c = np.linspace(-1.0, 1.0, 81)
@@ -34,7 +38,7 @@ def draw(act: Activation) -> None:
     here = phase(act, w, b)
     said = _said(here, curve)
     plotly_view(
-        map_figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b)),
+        map_figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth"),
         "phases",
         f"Phases of {act.label}. {said}",
     )

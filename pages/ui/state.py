@@ -127,7 +127,7 @@ class Desk:
 PROPAGATE = Desk("propagate", ("axis", "layer", "mean", "tab"), _read_one)
 MAP = Desk(
     "map",
-    ("axis", "claim", "framework", "tab"),
+    ("axis", "claim", "framework", "shade", "tab"),
     _read_one,
     numbers={
         "omega": (-2.0, 2.0, 0.0),  # of the map that is drawn

@@ -188,8 +188,6 @@ def _say(name: str, found: Certificate) -> None:
         None: ("orange", "not decided"),
     }[found.holds]
     parts = [f":{colour}-badge[{verdict}] {words.plain(found.claim)}", words.plain(found.reason)]
-    if found.witness is not None:
-        parts.append(words.plain(found.witness.text))
     parts.append(f"{found.boxes:,} boxes, {_seconds(found.seconds)}.")
     st.markdown(" ".join(parts))
     st.download_button(
