@@ -45,6 +45,7 @@ __all__ = [
     "SELU_FORMULA",
     "Activation",
     "activation",
+    "called",
     "formula",
     "gaussian_moments",
     "is_formula",
@@ -94,6 +95,11 @@ def activation(name: str | Activation, **parameters: float) -> Activation:
     settled = settle(default.parameters, parameters, name)
     (make,) = (maker for maker in _MAKERS if maker.__name__ == name)
     return make(**settled)
+
+
+def called(act: Activation) -> str:
+    """Returns what a sentence calls it: its name, or a formula as a person reads it."""
+    return act.label if is_formula(act.name) else act.name
 
 
 def suits_lecun(act: Activation) -> bool:

@@ -44,8 +44,8 @@ def _one_pair(act: Activation, mean: float, variance: float, correlation: float)
     if correlation == 1.0:
         return float(moments.second_moment)
     if abs(correlation) < 1e-8:  # the next term is of its square
-        slope = float(moments.derivative_mean)
-        return float(moments.mean) ** 2 + correlation * variance * slope**2
+        centre, slope = float(moments.mean), float(moments.derivative_mean)
+        return centre * centre + correlation * variance * slope * slope  # ** raises, not overflows
     if act.moments is None:  # the exact map costs milliseconds without a closed form
         a = coefficients(act, np.array(mean), np.array(variance))[0]
         rest = float(moments.second_moment) - float(a @ a)

@@ -65,7 +65,7 @@ def formula(text: str) -> Activation:
 def _full(found: Tensor | float, z: Tensor) -> Tensor:
     """The value as memory of its own, in the shape of z."""
     if not isinstance(found, Tensor):
-        return torch.full_like(z, found)
+        return torch.ones_like(z) * found  # full_like refuses what overflows to infinity
     return found.clone() if found is z else found
 
 
