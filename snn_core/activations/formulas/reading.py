@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 
 from snn_core.activations.formulas.functions import CALLABLE, CONSTANTS, FUNCTIONS
-from snn_core.activations.formulas.tree import Call, Condition, Node, Number, Variable, holds
 from snn_core.activations.formulas.spelling import Text, cut, refusal
+from snn_core.activations.formulas.tree import Call, Condition, Node, Number, Variable, holds
 from snn_core.wording import count
 
 __all__ = ["read"]
@@ -125,9 +125,10 @@ def _call(name: str, args: Sequence[Node], text: Text, at: ast.expr) -> Node:
             return Number(1.0)
     if name == "div" and args[1] == Number(0.0):
         raise _refused(text, at, "this divides by 0.")
-    if not all(isinstance(arg, Number) for arg in args):
+    numbers = [arg.value for arg in args if isinstance(arg, Number)]
+    if len(numbers) < len(args):
         return Call(name, tuple(args))
-    numbers = [torch.tensor(arg.value, dtype=torch.float64) for arg in args]
+    numbers = [torch.tensor(number, dtype=torch.float64) for number in numbers]
     return _number(float(FUNCTIONS[name].fn(*numbers)), text, at)
 
 

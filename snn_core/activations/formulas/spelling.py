@@ -85,6 +85,9 @@ def cut(typed: str) -> Text:
     for _, word, at in words:
         places.append((len(spelled), at))
         spelled += word
+    if len(spelled) > LONGEST:  # in a link it stands as it is spelled
+        raise refusal(typed, 0, f"it has {len(spelled)} characters where ^ is written **, at most "
+                      f"{LONGEST} are allowed.")  # fmt: skip
     return Text(typed, spelled, tuple(places))
 
 
