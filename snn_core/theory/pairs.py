@@ -11,6 +11,8 @@ from snn_core.theory.state import moments_at
 
 __all__ = ["pair_products"]
 
+MOST_KINKS = 4  # each multiplies the panels of the exact map's double integral
+
 
 def pair_products(
     act: Activation, mean: np.ndarray, variance: np.ndarray, product: np.ndarray
@@ -51,4 +53,6 @@ def _one_pair(act: Activation, mean: float, variance: float, correlation: float)
         rest = float(moments.second_moment) - float(a @ a)
         if abs(rest) * abs(correlation) ** ORDERS < 1e-9 * moments.second_moment:
             return float(np.square(a) @ powers_of(correlation)[0])
+        if len(act.kinks) > MOST_KINKS:
+            return float(np.square(a) @ powers_of(correlation)[0] + rest * correlation**ORDERS)
     return float(correlation_map(act, variance, correlation, mean))

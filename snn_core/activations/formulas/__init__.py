@@ -30,7 +30,8 @@ def is_formula(name: object) -> bool:
 def formula(text: str) -> Activation:
     """Returns the activation that a formula in z describes, or in x, which is the same.
 
-    Its name is the formula's canonical spelling. Its moments are by quadrature.
+    Its name is the formula's canonical spelling. Its moments are by quadrature; its largest slope
+    is that of an ordinary z, up to 8 in size, since many a formula's has no bound.
 
     >>> formula("= 1.6 * tanh(x)").name, formula("=relu(z)^2").label
     ('=1.6*tanh(z)', 'relu(z)^2')
@@ -54,7 +55,7 @@ def formula(text: str) -> Activation:
         citation="",
         kinks=kinks,
         saturation=left_limit(tree),
-        largest_slope=largest_slope(tree),
+        largest_slope=largest_slope(tree, kinks),
         torch_code=code(tree, "torch"),
         keras_code=code(tree, "keras"),
         note="" if whole else "It bends at more places than the theory's integrals are split at, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -56,14 +56,16 @@ def fault(tree: Node) -> str:
                 f"it jumps at z = {z:.4g}, from {left:.4g} to {right:.4g}. The theory here needs "
                 "a function without jumps."
             )
-    if float(f.max() - f.min()) <= 1e-12 * (1.0 + float(f.abs().max())):
+    if float(f.max() - f.min()) <= 1e-12 * float(f.abs().max()):
         return f"it is constant between z = -{ORDINARY:g} and {ORDINARY:g}."
     return ""
 
 
-def largest_slope(tree: Node) -> float:
-    """Returns the largest |f'(z)| of an ordinary z."""
-    return float(_full(dual(tree, _ORDINARY_GRID)[1], _ORDINARY_GRID).abs().max())
+def largest_slope(tree: Node, kinks: Sequence[float]) -> float:
+    """Returns the largest |f'(z)| of an ordinary z, on both sides of every kink."""
+    beside = [kink + side for kink in kinks for side in (-1e-9, 1e-9) if abs(kink) <= ORDINARY]
+    z = torch.cat([_ORDINARY_GRID, torch.tensor(beside, dtype=torch.float64)])
+    return float(_full(dual(tree, z)[1], z).abs().max())
 
 
 def left_limit(tree: Node) -> float | None:
@@ -117,12 +119,14 @@ def _roots(tree: Node, bending: bool) -> list[float]:
     """The roots of all critical terms, once each, the nearest to 0 first."""
     found: list[float] = []
     for term in dict.fromkeys(_critical(tree, bending)):
-        found += [z for z in _roots_of(term) if all(abs(z - other) > ALIKE for other in found)]
+        for z in _roots_of(term):
+            if all(abs(z - other) > ALIKE for other in found):
+                found.append(z)
     return sorted(found, key=abs)
 
 
 def _roots_of(term: Node) -> list[float]:
-    """Where the term changes its sign, or begins or ends to be 0: the MOST + 1 nearest to 0."""
+    """Where the term changes its sign, or begins or ends to be 0: the nearest to 0."""
 
     def at(z: Tensor) -> Tensor:
         return _full(value(term, z), z)
@@ -132,7 +136,9 @@ def _roots_of(term: Node) -> list[float]:
 
     signs = sign(at(_FAR_GRID))
     edges = (signs[1:] != signs[:-1]).nonzero().flatten()
-    edges = edges[_FAR_GRID[edges].abs().argsort()][: MOST + 1]
+    edges = edges[_FAR_GRID[edges].abs().argsort()][
+        : 2 * MOST + 2
+    ]  # twice where it is 0 on the grid
     low, high, left = _FAR_GRID[edges], _FAR_GRID[edges + 1], signs[edges]
     for _ in range(60):
         middle = 0.5 * (low + high)

@@ -47,6 +47,9 @@ def _source(node: Node, library: Literal["torch", "keras"]) -> str:
             bound, other = args if numbers[0] else reversed(args)
             side = "max" if node.name == "min" else "min"
             return f"torch.clamp({other}, {side}={bound})"
+    if library == "torch" and node.name == "where":
+        if all(isinstance(arg, Number) for arg in node.args[1:]):  # of two numbers: float32
+            args[1:] = [f"z.new_tensor({arg})" for arg in args[1:]]
     function = FUNCTIONS[node.name]
     template = function.torch_code if library == "torch" else function.keras_code
     return template.format(*args)

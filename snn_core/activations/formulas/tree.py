@@ -65,7 +65,7 @@ def value(node: Node, z: Tensor) -> Value:
             return _pick(holds(test, z), left, right, z)
         case Call("min" | "max" as name, args):
             left, right = (value(arg, z) for arg in args)
-            return _pick(_wins(name, left, right), left, right, z)
+            return _extreme(name, left, right, z)
         case Call(name, args):
             return FUNCTIONS[name].fn(*(value(arg, z) for arg in args))
     raise AssertionError(node)
@@ -88,8 +88,8 @@ def dual(node: Node, z: Tensor) -> tuple[Value, Value]:
             return _pick(taken, left, right, z), _pick(taken, a, b, z)
         case Call("min" | "max" as name, args):
             (left, a), (right, b) = (dual(arg, z) for arg in args)
-            taken = _wins(name, left, right)
-            return _pick(taken, left, right, z), _pick(taken, a, b, z)
+            slope = _pick(_wins(name, left, right), a, b, z)
+            return _extreme(name, left, right, z), slope
         case Call(name, args):
             function, pairs = FUNCTIONS[name], [dual(arg, z) for arg in args]
             values = [of for of, _ in pairs]
@@ -115,10 +115,22 @@ def _wins(name: str, left: Value, right: Value) -> Tensor | bool:
     return _COMPARE["<" if name == "min" else ">"](left, right)
 
 
+def _extreme(name: str, left: Value, right: Value, z: Tensor) -> Tensor:
+    """The lesser or greater value, NaN where one of them is NaN."""
+    return FUNCTIONS[name].fn(*_tensors(left, right, z))
+
+
 def _pick(taken: Tensor | bool, left: Value, right: Value, z: Tensor) -> Tensor:
     """The left value where it is taken, else the right one; both may be numbers."""
-    sides = [x if isinstance(x, Tensor) else z.new_tensor(x) for x in (left, right)]
-    return torch.where(torch.as_tensor(taken, device=z.device), *sides)
+    return torch.where(torch.as_tensor(taken, device=z.device), *_tensors(left, right, z))
+
+
+def _tensors(left: Value, right: Value, z: Tensor) -> list[Tensor]:
+    """Both values as tensors of the dtype of z."""
+    # By way of float64: what a lower dtype has no room for is infinite there, not an error.
+    sides = (x if isinstance(x, Tensor) else torch.tensor(x, dtype=torch.float64)
+             for x in (left, right))  # fmt: skip
+    return [side.to(z.device, z.dtype) for side in sides]
 
 
 def _product(outer: Value, inner: Value) -> Value:
