@@ -16,11 +16,11 @@ LONGEST = 200  # characters after the equals sign
 VARIABLES = ("z", "x")
 _TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_]\w*)"
-    r"|(?P<sign>\*\*|<=|>=|[-+*/^(),<>])",
+    r"|(?P<sign>\*\*|<=|>=|[-+*/^(),<>≤≥])",
     re.ASCII,
 )
 _TYPED = str.maketrans({"−": "-", "–": "-", "·": "*", "×": "*"})
-_SPELLED = {"x": "z", "^": "**", "minimum": "min", "maximum": "max"}
+_SPELLED = {"x": "z", "^": "**", "≤": "<=", "≥": ">=", "minimum": "min", "maximum": "max"}
 _KNOWN = (*VARIABLES[:1], *CONSTANTS, *sorted(CALLABLE))
 _OTHERWISE = {
     "if": "Use where(z > 0, a, b).",
