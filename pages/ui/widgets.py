@@ -14,9 +14,10 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import map_words, state, words
+from pages.ui import map_words, own_formula, state, words
 from pages.ui.clicks import once
 from pages.ui.live_slider import live_slider, reading
+from snn_core.activations import formula, is_formula
 from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.normalizations import NORMALIZATIONS
@@ -334,17 +335,23 @@ def _choice(setting: Field[Any], name: str) -> None:
     options = [
         o for o in options if o == state.value(name) or o in usable and _fits(table.get(o), name)
     ]
+    current = str(state.value(name))
+    own = meta["own"] is not None and is_formula(current)
+    if meta["own"]:
+        options.append(own_formula.option(current))
 
     def label(option: str) -> str:
-        return words.option(setting.name, option)
+        return own_formula.OPTION if is_formula(option) else words.option(setting.name, option)
 
-    chosen = table.get(state.value(name))
+    chosen = formula(current) if own else table.get(current)
     citation = getattr(chosen, "citation", "")
     about = f"{meta['help']}\n\n{label(chosen.name)}: {citation}" if citation else meta["help"]
     _widget(
         st.selectbox, name, meta["label"], options=options, format_func=label, help=about,
-        index=options.index(state.value(name)),
+        index=options.index(current),
     )  # fmt: skip
+    if own:
+        own_formula.draw(name, _take)
     for text in (getattr(chosen, "note", ""), getattr(chosen, "description", "")):
         if text:
             st.caption(text)

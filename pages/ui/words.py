@@ -8,6 +8,7 @@ from dataclasses import Field, fields
 import numpy as np
 
 from pages.ui.panels import median
+from snn_core.activations import formula, is_formula
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, activation_of, plan_of
 from snn_core.wording import amount
@@ -120,7 +121,9 @@ def plain(text: str) -> str:
 
 
 def option(name: str, value: str) -> str:
-    """Returns what a person calls one of a setting's options."""
+    """Returns what a person calls one of a setting's options, or a formula, cut to its length."""
+    if _field(name).metadata["own"] and is_formula(value):
+        return formula(value).label
     table = _field(name).metadata["options"]
     label = getattr(table[value], "label", "") if isinstance(table, Mapping) else ""
     return label or OPTIONS.get(value, value)

@@ -1,16 +1,18 @@
 """Activations: the table, the way to one by name, and its Gaussian moments.
 
 To add one, write a function that returns an ``Activation`` in its family's file and add it to
-``_MAKERS``.
+``_MAKERS``. Where a name is asked for, a formula does too: ``"=1.6*tanh(z)"``.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
 from snn_core.activations.activation import Activation
 from snn_core.activations.exponential import celu, elu, lselu, scaled_elu, selu, sselu
+from snn_core.activations.formulas import LONGEST, SELU_FORMULA, formula, is_formula
 from snn_core.activations.rectifier import (
     hardsigmoid,
     hardswish,
@@ -36,7 +38,19 @@ from snn_core.activations.smooth import (
 from snn_core.gaussian import GaussianMoments, gaussian_input, quadrature_moments
 from snn_core.tables import pick, settle
 
-__all__ = ["ACTIVATIONS", "LECUN", "Activation", "activation", "gaussian_moments"]
+__all__ = [
+    "ACTIVATIONS",
+    "LECUN",
+    "LONGEST",
+    "SELU_FORMULA",
+    "Activation",
+    "activation",
+    "called",
+    "formula",
+    "gaussian_moments",
+    "is_formula",
+    "suits_lecun",
+]
 
 _MAKERS = (
     selu, lselu, sselu, elu, celu, scaled_elu,
@@ -60,21 +74,44 @@ LECUN = (
 def activation(name: str | Activation, **parameters: float) -> Activation:
     """Returns the activation of that name with those parameters; an Activation as it is.
 
+    A name that begins with "=" is a formula in z.
+
     >>> activation("leaky_relu", negative_slope=0.2).values
     (('negative_slope', 0.2),)
+    >>> activation("=z * sigmoid(z)").formula
+    'z·sigmoid(z)'
 
     Raises:
-        ValueError: The name or a parameter is unknown, or a value is out of its bounds.
+        ValueError: The name or a parameter is unknown, a value is out of its bounds, or a formula
+            can't be read or used; the sentence says where.
     """
     if isinstance(name, Activation):
         if parameters:
             raise ValueError(f"Name the activation to set {', '.join(parameters)}: {name.name!r}.")
         return name
-    default = pick(ACTIVATIONS, name, "activation")
+    default = formula(name) if is_formula(name) else pick(ACTIVATIONS, name, "activation")
     if not parameters:
         return default
+    settled = settle(default.parameters, parameters, name)
     (make,) = (maker for maker in _MAKERS if maker.__name__ == name)
-    return make(**settle(default.parameters, parameters, name))
+    return make(**settled)
+
+
+def called(act: Activation) -> str:
+    """Returns what a sentence calls it: its name, or a formula as a person reads it."""
+    return act.label if is_formula(act.name) else act.name
+
+
+def suits_lecun(act: Activation) -> bool:
+    """Returns whether weights of tau = 1 suit it: by LECUN, a formula by its slope about 0.
+
+    >>> suits_lecun(activation("=tanh(z)")), suits_lecun(activation("=relu(z)"))
+    (True, False)
+    """
+    if not is_formula(act.name):
+        return act.name in LECUN
+    beside = torch.tensor([-1e-6, 1e-6], dtype=torch.float64)
+    return float(act.derivative(beside).mean().abs()) > 0.75  # half a line has 0.5
 
 
 def gaussian_moments(

@@ -21,7 +21,7 @@ class Activation:
     """One activation with its parameters settled.
 
     Attributes:
-        name: The key in ``ACTIVATIONS``.
+        name: The key in ``ACTIVATIONS``, or "=" and a formula in its canonical spelling.
         label: The name for a person; "(reconstruction)" where the parameters are not a paper's.
         formula: One line of plain text, ``z`` the pre-activation.
         fn: f(z), elementwise, for tensors of any shape and floating dtype.

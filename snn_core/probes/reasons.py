@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snn_core.activations import LECUN, gaussian_moments
+from snn_core.activations import gaussian_moments, suits_lecun
 from snn_core.probes.course import Course
 from snn_core.probes.repairs import (
     SELU,
@@ -249,7 +249,7 @@ def _wider(view: View) -> tuple[Repair, ...]:
     needed = max(units * max((spread / CALM) ** 2, 2.0), NARROW)
     new = 2 ** math.ceil(math.log2(needed))
     found = []
-    if net.activation not in LECUN or (net.activation != "selu" and _keeps_any(view)):
+    if not suits_lecun(activation_of(net)) or (net.activation != "selu" and _keeps_any(view)):
         at_least: tuple[tuple[str, int], ...] = ((key, NARROW),) if units < NARROW else ()
         more = f", {NARROW} {'units' if key == 'width' else 'channels'}" if at_least else ""
         found.append(Repair(f"Use SELU with LeCun normal weights{more}", (*SELU, *at_least),

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from snn_core.activations import LECUN
+from snn_core.activations import suits_lecun
 from snn_core.datasets import input_law
 from snn_core.probes.course import Course, course
 from snn_core.spec import (
@@ -201,7 +201,7 @@ def _faults(experiment: Experiment) -> Iterator[Repair]:
     """Yields what undoes a setting that may be at fault."""
     net = experiment.network
     weights = [("lecun_normal", "LeCun normal", 1), ("he_normal", "He normal", 2)]
-    if net.activation not in LECUN:
+    if not suits_lecun(activation_of(net)):
         weights.reverse()
     if net.initializer in (weights[0][0], weights[1][0]) and net.weight_factor != 1.0:
         yield _factor()

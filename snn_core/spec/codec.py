@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
+from snn_core.activations import LONGEST, is_formula
 from snn_core.spec.experiment import Experiment
 from snn_core.spec.knobs import SettingError
 from snn_core.spec.network import NetworkSpec
@@ -21,7 +22,7 @@ __all__ = ["from_json", "from_query", "read_query", "to_json", "to_query"]
 
 Value = str | int | float | bool
 
-LONGEST_VALUE = 40
+LONGEST_VALUE = 40  # characters; a formula, which begins with "=", may be longer
 MOST_SETTINGS = 80
 _OWNERS = (NetworkSpec, Experiment, TrainingSpec)  # no two have a key in common
 
@@ -132,9 +133,10 @@ def _declared(key: str) -> Value:
 
 def _parse(key: str, text: str) -> Value:
     default = _declared(key)
-    if not isinstance(text, str) or len(text) > LONGEST_VALUE:
+    most = LONGEST + 1 if is_formula(text) else LONGEST_VALUE
+    if not isinstance(text, str) or len(text) > most:
         shown = str(text)[:LONGEST_VALUE]
-        raise SettingError(key, f"{key} has at most {LONGEST_VALUE} characters, got {shown!r}...")
+        raise SettingError(key, f"{key} has at most {most} characters, got {shown!r}...")
     if isinstance(default, bool):
         table = {"0": False, "1": True, "false": False, "true": True}
         if text.lower() not in table:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
+from snn_core.activations import is_formula
 from snn_core.tables import choose, number
 
 if TYPE_CHECKING:
@@ -52,10 +53,15 @@ def knob(
     options: Mapping[str, Any] | tuple[str, ...] | None = None,
     help: str = "",
     step: int = 1,
+    own: Callable[[str], str] | None = None,
 ) -> Any:  # noqa: ANN401  the field stands where its value is declared
-    """Returns a dataclass field that carries its label, bounds or options, and help text."""
+    """Returns a dataclass field that carries its label, bounds or options, and help text.
+
+    Besides the options, ``own`` takes a formula, a text that begins with "=", and gives its
+    canonical spelling.
+    """
     meta = {"label": label, "low": low, "high": high, "options": options, "help": help}
-    meta["step"] = step
+    meta |= {"step": step, "own": own}
     return field(default=default, metadata=meta)
 
 
@@ -64,7 +70,9 @@ def check(owner: DataclassInstance) -> None:
     for f in fields(owner):
         value, meta = getattr(owner, f.name), f.metadata
         try:
-            if meta.get("options") is not None:
+            if meta.get("own") and is_formula(value):
+                object.__setattr__(owner, f.name, meta["own"](value))
+            elif meta.get("options") is not None:
                 choose(tuple(meta["options"]), value, f.name)
             elif isinstance(f.default, bool):
                 if not isinstance(value, bool):

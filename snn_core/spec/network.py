@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_core.activations import ACTIVATIONS, Activation, activation
+from snn_core.activations import ACTIVATIONS, Activation, activation, called, formula
 from snn_core.constraints import CONSTRAINTS, Constraint, constraint
 from snn_core.initializers import INITIALIZERS, Initializer, initializer
 from snn_core.normalizations import NORMALIZATIONS, Normalization, normalization
@@ -43,7 +43,11 @@ class NetworkSpec:
     )
     width: int = knob(256, "Width", 1, 4096, help="Units in every dense layer.")
     activation: str = knob(
-        "selu", "Activation", options=ACTIVATIONS, help="The function applied to every unit."
+        "selu",
+        "Activation",
+        options=ACTIVATIONS,
+        own=lambda text: formula(text).name,
+        help="The function applied to every unit.",
     )
     activation_parameters: Parameters = ()
     initializer: str = knob(
@@ -187,7 +191,7 @@ def _conflicts(net: NetworkSpec) -> list[tuple[tuple[str, ...], str, dict[str, i
                 ("dropout",),
                 (
                     f"Alpha dropout sends units to the value where the activation saturates, and "
-                    f"{act.name} has none. Use standard dropout, or one of {known}."
+                    f"{called(act)} has none. Use standard dropout, or one of {known}."
                 ),
                 {},
             )

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from snn_core.activations import ACTIVATIONS
+from snn_core.activations import activation
 from snn_core.constraints import CONSTRAINTS
 from snn_core.cost import estimate
 from snn_core.network import Layer, draw_layers
@@ -131,10 +131,9 @@ def lay_out(
     net = experiment.network
     rows = _names(rows, (net.constraint, *ROWS), ROWS)
     columns = _names(columns, (net.activation, *COLUMNS), COLUMNS)
+    columns = tuple(dict.fromkeys(activation(column).name for column in columns))
     for row in rows:
         pick(CONSTRAINTS, row, "constraint")
-    for column in columns:
-        pick(ACTIVATIONS, column, "activation")
     cells: list[Cell] = []
     small = experiment
     for seeds, batch in SIZES:

@@ -73,7 +73,7 @@ class PairScatter:
         m = share * self.mean_same + (1.0 - share) * self.mean_other
         m2 = share * self.same + (1.0 - share) * self.other
         joint = share * self.joint_same + (1.0 - share) * self.joint_other
-        variance = m2 - 4.0 * mean * joint + 4.0 * mean**2 * m + 2.0 * m * m
+        variance = m2 - 4.0 * mean * joint + 4.0 * mean * mean * m + 2.0 * m * m
         return float(np.sqrt(max(m, 0.0))), float(np.sqrt(max(variance, 0.0)))
 
 
@@ -100,6 +100,7 @@ def input_scatter(
     )
 
 
+@np.errstate(all="ignore")  # what overflows, of an activation that grows fast, is NaN here
 def bands(
     act: Activation, start: PairScatter, layers: tuple[LayerWidth, ...]
 ) -> tuple[PairScatter, ...]:
@@ -110,8 +111,8 @@ def bands(
     series = coefficients(act, means, variances, powers=4)
     found = [start]
     for index, layer in enumerate(layers):
-        by_mean, by_variance = map(float, jacobian[index, :, 1])
-        slope = by_variance + 2.0 * float(series[0, index, 0]) * by_mean
+        by_mean, by_variance = jacobian[index, :, 1]
+        slope = by_variance + 2.0 * series[0, index, 0] * by_mean
         f, square, cube, fourth = series[:, index]
         local = _Local(f, square, cube, float(fourth[0]), slope, by_mean)
         found.append(_through(layer, local, found[-1]))
@@ -126,8 +127,8 @@ class _Local:
     square: np.ndarray
     cube: np.ndarray
     fourth: float
-    slope: float
-    mean_slope: float
+    slope: np.float64  # whose square overflows to infinity, where a float's raises
+    mean_slope: np.float64
 
 
 def _through(layer: LayerWidth, local: _Local, before: PairScatter) -> PairScatter:
@@ -142,8 +143,8 @@ def _through(layer: LayerWidth, local: _Local, before: PairScatter) -> PairScatt
     strays = before.cross - 2.0 * c * before.mixed + 0.5 * c * c * (before.same + before.other)
     stray = max(strays, 0.0) * (layer.spread / q) ** 2
 
-    def expected(g: np.ndarray, h: np.ndarray) -> float:
-        return float((g * h) @ (powers[0] + 0.5 * stray * powers[2]))
+    def expected(g: np.ndarray, h: np.ndarray) -> np.float64:
+        return (g * h) @ (powers[0] + 0.5 * stray * powers[2])
 
     own = layer.spread * local.slope
     mean_own = layer.spread * local.mean_slope
@@ -173,7 +174,7 @@ def _through(layer: LayerWidth, local: _Local, before: PairScatter) -> PairScatt
 
 def _pair_response(
     a: np.ndarray, c: float, q: float, powers: np.ndarray, spread: float
-) -> tuple[float, float]:
+) -> tuple[np.float64, np.float64]:
     """Returns the derivatives of E f(z_a) f(z_b) with respect to P_ab and to P_aa.
 
     At fixed c, 2 q da_k/dq = k a_k + sqrt((k + 1)(k + 2)) a_{k+2}; a change of G_aa at fixed G_ab
@@ -181,6 +182,6 @@ def _pair_response(
     """
     k = np.arange(a.size - 2)
     by_q = a[:-2] * (k * a[:-2] + np.sqrt((k + 1.0) * (k + 2.0)) * a[2:]) / q
-    by_c = float((a * a) @ powers[1])
-    by_own = 0.5 * (float(by_q @ powers[0][:-2]) - c / q * by_c)
+    by_c = (a * a) @ powers[1]
+    by_own = 0.5 * (by_q @ powers[0][:-2] - c / q * by_c)
     return spread * by_c / q, spread * by_own

@@ -144,9 +144,11 @@ def _polish(act: Activation, omega: float, tau: float, start: Point) -> Point | 
         return start
     found = optimize.root(shift, np.array(start) / scale, jac=True, tol=1e-14)
     mean, variance = found.x * scale
-    if not (TINY < variance < HUGE) or np.abs(shift(found.x)[0]).max() > SETTLED:
+    if not TINY < variance < HUGE:
         return None
-    return float(mean), float(variance)
+    gap, slopes = shift(found.x)
+    settled = np.abs(gap).max() <= SETTLED and np.isfinite(slopes).all()  # NaN is not
+    return (float(mean), float(variance)) if settled else None
 
 
 def describe(act: Activation, omega: float, tau: float, point: Point) -> FixedPoint:

@@ -30,6 +30,7 @@ class MomentMap(NamedTuple):
     jacobian: np.ndarray
 
 
+@np.errstate(all="ignore")  # of an f that grows fast the moments overflow; the result says so
 def moment_map(
     act: str | Activation,
     mean: ArrayLike,

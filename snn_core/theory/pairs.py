@@ -11,6 +11,8 @@ from snn_core.theory.state import moments_at
 
 __all__ = ["pair_products"]
 
+MOST_KINKS = 4  # each multiplies the panels of the exact map's double integral
+
 
 def pair_products(
     act: Activation, mean: np.ndarray, variance: np.ndarray, product: np.ndarray
@@ -44,11 +46,13 @@ def _one_pair(act: Activation, mean: float, variance: float, correlation: float)
     if correlation == 1.0:
         return float(moments.second_moment)
     if abs(correlation) < 1e-8:  # the next term is of its square
-        slope = float(moments.derivative_mean)
-        return float(moments.mean) ** 2 + correlation * variance * slope**2
+        centre, slope = float(moments.mean), float(moments.derivative_mean)
+        return centre * centre + correlation * variance * slope * slope  # ** raises, not overflows
     if act.moments is None:  # the exact map costs milliseconds without a closed form
         a = coefficients(act, np.array(mean), np.array(variance))[0]
         rest = float(moments.second_moment) - float(a @ a)
         if abs(rest) * abs(correlation) ** ORDERS < 1e-9 * moments.second_moment:
             return float(np.square(a) @ powers_of(correlation)[0])
+        if len(act.kinks) > MOST_KINKS:
+            return float(np.square(a) @ powers_of(correlation)[0] + rest * correlation**ORDERS)
     return float(correlation_map(act, variance, correlation, mean))

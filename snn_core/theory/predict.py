@@ -149,6 +149,9 @@ def _bands(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray
     for index, scatter in enumerate(bands(activation_of(net), start, tuple(known))):
         centre, spread = run.states[index].pooled
         sd = scatter.pooled(experiment.batch, centre)
+        if not np.isfinite(sd).all():
+            known = known[: max(index - 1, 0)]
+            break
         if sd[1] > WIDEST * spread:
             sentence = (
                 f"Finite-width theory ends at layer {index}: from there the variance strays by "

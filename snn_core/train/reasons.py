@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snn_core.activations import LECUN, Activation
+from snn_core.activations import Activation, called, suits_lecun
 from snn_core.spec import USUAL_RATES, Experiment, NetworkSpec, activation_of
 from snn_core.train.history import series
 from snn_core.train.result import Snapshot
@@ -32,7 +32,7 @@ def cures(net: NetworkSpec) -> str:
     act = activation_of(net)
     if act.largest_slope <= SMALL_SLOPE:
         suited, name = ("another activation", "")
-    elif act.name in LECUN:
+    elif suits_lecun(act):
         suited, name = ("LeCun normal weights", "lecun_normal")
     else:
         suited, name = ("He normal weights", "he_normal")
@@ -93,7 +93,7 @@ def _slope(act: Activation) -> str:
     if act.largest_slope > SMALL_SLOPE:
         return ""
     slope = brief(act.largest_slope)
-    return f"Every layer multiplies it by the slope of {act.name}, at most {slope}. "
+    return f"Every layer multiplies it by the slope of {called(act)}, at most {slope}. "
 
 
 def _dead(view: LayerView | None) -> str:

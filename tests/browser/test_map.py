@@ -64,7 +64,9 @@ def test_tau_moves_the_field_while_it_is_dragged(page: Page) -> None:
 def test_a_click_starts_the_orbit_there(page: Page) -> None:
     opened(page)
     page.mouse.click(*place(page, -1.0, 3.0))
-    expect(page).to_have_url(re.compile(r"view\.mean=-(1|0\.9)\d*&view\.variance=[23]"), timeout=LONG)
+    expect(page).to_have_url(
+        re.compile(r"view\.mean=-(1|0\.9)\d*&view\.variance=[23]"), timeout=LONG
+    )
     expect(plane(page)).to_have_attribute("aria-label", re.compile(r"From mean -(1|0\.9)"))
 
 

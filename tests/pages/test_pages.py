@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import live_slider, results, state, widgets, words
+from snn_core.activations import SELU_FORMULA
 from snn_core.propagate import Propagation, Stopped, run
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, from_query
 
@@ -356,3 +357,61 @@ def test_a_control_shows_the_value_that_a_default_gave_way_to() -> None:
     assert not at.error and not at.warning
     set_to(at, "number_input", "depth.exact", 2)
     assert at.error  # now it was said, and its sentence tells what fits
+
+
+def field(at: AppTest) -> Any:
+    """Returns the text field of the activation's formula."""
+    return at.text_input(key="set.activation.formula")
+
+
+def test_an_own_formula_begins_as_selu_and_is_followed() -> None:
+    at = opened()
+    before = chart(at)["figure"]
+    set_to(at, "selectbox", "activation", SELU_FORMULA)
+    assert link(at)["activation"] == SELU_FORMULA and field(at).value == SELU_FORMULA[1:]
+    healthy(field(at).set_value("1.6 * tanh(x)").run())
+    assert link(at)["activation"] == "=1.6*tanh(z)" and field(at).value == "1.6*tanh(z)"
+    assert chart(at)["figure"] != before and not at.error
+    shown = control(at, "selectbox", "activation")
+    assert shown.format_func(shown.value) == "Own formula…" in shown.options
+    set_to(at, "selectbox", "activation", "relu")
+    assert not [t for t in at.text_input if t.key == "set.activation.formula"]
+    set_to(at, "selectbox", "activation", control(at, "selectbox", "activation").options[-1])
+    assert field(at).value == "1.6*tanh(z)" and link(at)["activation"] == "=1.6*tanh(z)"
+
+
+@pytest.mark.parametrize(("typed", "said"), [
+    ("tanhh(z)", "Did you mean 'tanh'"), ("", "it is empty"), ("z +", "it ends after"),
+    ("__import__('os').system('x')", "is not known here"), ("(" * 200, "it ends after"),
+    ("9**9**9**9", "an exponent is between"), ("sign(z)", "it jumps at z = 0"),
+    ("z\x00", "has no meaning"),
+])  # fmt: skip
+def test_a_refused_formula_is_one_sentence_and_the_last_good_one_stays(
+    typed: str, said: str
+) -> None:
+    at = opened(SMALL | {"activation": "=1.6*tanh(z)"})
+    before = chart(at)["figure"]
+    healthy(field(at).set_value(typed).run())
+    (error,) = at.error
+    assert re.search(said, error.value.replace("\\", "")) and "still in use" in error.value
+    assert field(at).value == typed and chart(at)["figure"] == before
+    assert link(at)["activation"] == "=1.6*tanh(z)"
+    healthy(at.run())
+    assert len(at.error) == 1
+    healthy(field(at).set_value("=erf(z)").run())
+    assert not at.error and link(at)["activation"] == "=erf(z)" and field(at).value == "erf(z)"
+
+
+def test_a_link_opens_with_its_formula_or_says_what_is_wrong_with_it() -> None:
+    selu = opened(SMALL)
+    at = opened(SMALL | {"activation": SELU_FORMULA, "view.tab": "Gradients"})
+    assert field(at).value == SELU_FORMULA[1:] and not at.warning
+    assert chart(at)["alt"] == chart(selu)["alt"]
+    at = opened(SMALL | {"activation": "=nonsense(z)"})
+    assert len(at.warning) == 1 and "character 1" in at.warning[0].value and link(at) == SMALL
+
+
+@pytest.mark.parametrize("tab", ["Distribution", "Omega and tau", "Saturation and correlation"])
+def test_every_tab_draws_a_formula(tab: str) -> None:
+    at = opened(SMALL | {"activation": "=where(z>0,z,2*z^2/(1+z^2))", "view.tab": tab})
+    assert not at.error and not at.warning

@@ -221,6 +221,21 @@ def test_arms_are_added_removed_and_set_up_by_themselves() -> None:
     assert [a.network.activation for a in training(at).experiments] == ["selu", "tanh", "tanh"]
 
 
+def test_an_arm_learns_with_a_formula_of_its_own() -> None:
+    at = opened(SMALL | {"b.activation": "=1.6*tanh(z)"})
+    assert training(at).experiments[1].network.activation == "=1.6*tanh(z)"
+    healthy(at.segmented_control(key="arm").set_value("b").run())
+    field = at.text_input(key="set.b.activation.formula")
+    assert field.value == "1.6*tanh(z)"
+    healthy(field.set_value("tanhh(z)").run())
+    assert "Did you mean" in at.error[0].value and link(at)["b.activation"] == "=1.6*tanh(z)"
+    healthy(at.text_input(key="set.b.activation.formula").set_value("z*sigmoid(z)").run())
+    at = press(at, "play")
+    assert link(at)["b.activation"] == "=z*sigmoid(z)" and not at.error
+    assert [a.network.activation for a in training(at).experiments] == ["selu", "=z*sigmoid(z)"]
+    assert steps(at) == 30
+
+
 def test_another_optimizer_brings_its_usual_rate() -> None:
     at = change(opened(), "selectbox", "optimizer", "adadelta")
     assert link(at)["learning_rate"] == "1.0"

@@ -1,0 +1,93 @@
+"""A person's own activation, typed as a formula in z: ``"=1.6*tanh(z)"``."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snn_core.activations.activation import Activation
+from snn_core.activations.formulas.bends import bends, fault, largest_slope, left_limit
+from snn_core.activations.formulas.reading import read
+from snn_core.activations.formulas.source import code, readable
+from snn_core.activations.formulas.spelling import LONGEST, refusal
+from snn_core.activations.formulas.tree import Node, dual, value
+
+__all__ = ["LONGEST", "SELU_FORMULA", "formula", "is_formula"]
+
+SELU_FORMULA = "=1.0507009873554805*where(z>0,z,1.6732632423543772*(exp(z)-1))"
+LONGEST_LABEL = 40
+
+
+def is_formula(name: object) -> bool:
+    """Returns whether an activation's name is a formula: a text that begins with "="."""
+    return isinstance(name, str) and name.startswith("=")
+
+
+@lru_cache(maxsize=256)
+def formula(text: str) -> Activation:
+    """Returns the activation that a formula in z describes, or in x, which is the same.
+
+    Its name is the formula's canonical spelling. Its moments are by quadrature; its largest slope
+    is that of an ordinary z, up to 8 in size, since many a formula's has no bound.
+
+    >>> formula("= 1.6 * tanh(x)").name, formula("=relu(z)^2").label
+    ('=1.6*tanh(z)', 'relu(z)^2')
+
+    Raises:
+        ValueError: It is no formula, or of no use as an activation: constant, with jumps, or not
+            a finite number at an ordinary z. The sentence says where and why.
+    """
+    typed = text.removeprefix("=")
+    spelled, tree = read(typed)
+    problem = fault(tree)
+    if problem:
+        raise refusal(typed, 0, problem)
+    kinks, whole = bends(tree)
+    return Activation(
+        name=f"={spelled}",
+        label=readable(spelled, LONGEST_LABEL),
+        formula=readable(spelled),
+        fn=partial(_apply, tree),
+        derivative=partial(_slope, tree),
+        citation="",
+        kinks=kinks,
+        saturation=left_limit(tree),
+        largest_slope=largest_slope(tree, kinks),
+        torch_code=code(tree, "torch"),
+        keras_code=code(tree, "keras"),
+        note="" if whole else "It bends at more places than the theory's integrals are split at, "
+        "so predictions are less exact.",
+    )  # fmt: skip
+
+
+def _full(found: Tensor | float, z: Tensor) -> Tensor:
+    """The value as memory of its own, in the shape of z."""
+    if not isinstance(found, Tensor):
+        return torch.ones_like(z) * found  # full_like refuses what overflows to infinity
+    return found.clone() if found is z else found
+
+
+def _slope(tree: Node, z: Tensor) -> Tensor:
+    return _full(dual(tree, z)[1], z)
+
+
+class _Formula(torch.autograd.Function):
+    """f with its own slope: autograd keeps only z, and meets no branch that is not taken."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, tree: Node) -> Tensor:  # noqa: ANN401  torch's own
+        ctx.save_for_backward(z)
+        ctx.tree = tree
+        return _full(value(tree, z), z)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        (z,) = ctx.saved_tensors
+        return gradients[0] * _slope(ctx.tree, z), None
+
+
+def _apply(tree: Node, z: Tensor) -> Tensor:
+    return _Formula.apply(z, tree)
