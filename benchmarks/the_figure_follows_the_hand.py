@@ -21,6 +21,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.the_train_page_redraws_five_times_a_second import server_of
+from tests.browser.charts import settled
 from tests.browser.chromium import FLAGS, install
 from tests.browser.server import serve
 
@@ -107,6 +108,7 @@ def changed(page: Page, count: int) -> None:
     field = page.get_by_role("spinbutton", name="Weight variance factor, exactly")
     for index in range(count):
         value = f"{0.9 + 0.0002 * (index + 1):.4f}"
+        settled(page)  # a field that is drawn anew while it is filled takes both texts
         field.fill(value)
         field.press("Enter")
         page.wait_for_url(re.compile(f"weight_factor={value.rstrip('0')}"), timeout=30_000)

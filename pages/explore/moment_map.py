@@ -25,16 +25,20 @@ from pages.ui.plotly_view import plotly_view
 from pages.ui.ways import PROPAGATE, way
 from snn_core.activations import Activation, activation
 from snn_core.spec import Experiment, from_query, to_query
-from snn_core.theory.field import basin, orbit, vector_field
-from snn_core.theory.fixed_points import FixedPoint, fixed_point
-from snn_core.theory.search import fixed_points
+from snn_core.theory.field import Orbit, basin, orbit, vector_field
+from snn_core.theory.fixed_points import FixedPoint, distance, fixed_point
+from snn_core.theory.search import FixedPoints, fixed_points
 
 STYLE = pathlib.Path(widgets.__file__).with_name("page.css")
 AXES = ("linear", "log")
 MEANS = (-2.0, 2.0)  # the window
 VARIANCES = {"linear": (0.0, 4.0), "log": (0.01, 20.0)}
-FINE, COARSE = 48, 24  # points of the grid a side, at rest and under a hand
-LAYERS = 50
+# Points of the grid a side and most layers of the shade: at rest, and under a hand. The second
+# pair is for an activation whose moments are integrals, which take a hundred times as long.
+FINE, COARSE = (48, 200), (24, 200)
+FEW, FEWER = (24, 60), (12, 30)
+LAYERS = 50  # of the orbit
+NEAR = 0.05  # of the orbit's end from the fixed point that it goes to
 HEIGHT, NARROW = 470, 880  # pixels
 
 
@@ -92,14 +96,17 @@ def _map(experiment: Experiment) -> None:
     omega, tau = state.number("omega"), state.number("tau")
     start = (state.number("mean"), state.number("variance"))
     found = fixed_points(act, omega, tau, (-3.0, 3.0), (1e-3, 50.0))
-    limit = fixed_point(act, omega, tau, start)
-    target = limit if isinstance(limit, FixedPoint) else None
-    fine, few = _grid(log, COARSE if moving else FINE), _grid(log, 13)
-    if target is None:
-        layers = np.full((fine[1].size, fine[0].size), np.nan)
-    else:
-        layers = basin(act, omega, tau, *fine, (target.mean, target.variance))
     predicted = orbit(act, start, omega, tau, LAYERS)
+    limit = _limit(found, predicted)
+    if limit is None and not moving:
+        limit = fixed_point(act, omega, tau, start)
+    exact = act.moments is not None
+    count, most = (COARSE if exact else FEWER) if moving else (FINE if exact else FEW)
+    fine, few = _grid(log, count), _grid(log, 13)
+    if isinstance(limit, FixedPoint):
+        layers = basin(act, omega, tau, *fine, (limit.mean, limit.variance), layers=most)
+    else:
+        layers = np.full((fine[1].size, fine[0].size), np.nan)
     measured = None if moving else _measured(experiment, start)
     plane = map_figures.plane(
         vector_field(act, omega, tau, *fine),
@@ -126,6 +133,14 @@ def _map(experiment: Experiment) -> None:
     st.caption(f"{map_words.PLANE} {map_words.SHAPE}")
     if not moving:
         _about_measured(experiment, start)
+
+
+def _limit(found: FixedPoints, predicted: Orbit) -> FixedPoint | None:
+    """Returns the fixed point that the orbit has all but reached, if it has."""
+    seen = np.isfinite(predicted.variance)
+    end = (float(predicted.mean[seen][-1]), float(predicted.variance[seen][-1]))
+    near = [p for p in found.points if distance((p.mean, p.variance), end) < NEAR]
+    return near[0] if near else None
 
 
 def _grid(log: bool, count: int) -> tuple[np.ndarray, np.ndarray]:

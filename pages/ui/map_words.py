@@ -82,13 +82,13 @@ field, of [Schoenholz et al. (2017)](https://arxiv.org/abs/1611.01232).
 """
 
 
-def settles(found: FixedPoints, limit: FixedPoint | NoFixedPoint) -> str:
+def settles(found: FixedPoints, limit: FixedPoint | NoFixedPoint | None) -> str:
     """Returns what the map does, in bold its fixed points; then where the orbit goes."""
     parts = [f"**{words.plain(found.reason)}**"]
     parts += [point.contraction for point in found.points if point.kind == "attracting"]
     if isinstance(limit, NoFixedPoint):
         parts.append(f"The orbit: {words.plain(limit.reason)}")
-    else:
+    elif limit is not None:
         parts.append(
             f"The orbit ends at mean {amount(_clean(limit))} and variance "
             f"{amount(limit.variance)}; there the largest singular value is "
