@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import map_words, state, views, widgets, words
+from pages.ui import fields, map_words, state, views, words
 from pages.ui.clicks import once
 from snn_core.activations import Activation
 from snn_core.export.design import FRAMEWORKS, design_code
@@ -24,7 +24,7 @@ def draw(act: Activation) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name in ("wanted_mean", "wanted_variance", "keep"):
-            widgets.view_number(name, *map_words.KNOB[name])
+            fields.view_number(name, *map_words.KNOB[name])
     wanted = [state.number(n) for n in ("wanted_mean", "wanted_variance", "omega", "tau", "keep")]
     try:
         found = design(*wanted)

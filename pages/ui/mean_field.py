@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pages.ui import map_figures, map_words, results, state, views, widgets, words
+from pages.ui import fields, map_figures, map_words, results, state, views, words
 from pages.ui.plotly_view import plotly_view
 from snn_core.activations import Activation
 from snn_core.theory.correlation import CorrelationCurve, correlation_curve
@@ -25,7 +25,7 @@ def draw(act: Activation) -> None:
     with st.container(horizontal=True):
         for name in ("sigma_w", "sigma_b"):
             with st.container(width=300):
-                widgets.view_slider(name)
+                fields.view_slider(name)
         shade = views.choose(
             "shade", "Shade", list(SHADES), "Of the diagram.", SHADES.__getitem__, 220
         )

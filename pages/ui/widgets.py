@@ -6,23 +6,21 @@ neither is shown under "More". A key that begins with an arm's letter is that ar
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, fields, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import Field, fields
 from typing import Any
 
 import streamlit as st
 
-from pages.ui import map_words, own_formula, state, words
+from pages.ui import own_formula, state, words
 from pages.ui.clicks import once
-from pages.ui.live_slider import live_slider, reading
+from pages.ui.fields import Number, number_field, slider, take, view_slider, widget
 from snn_core.activations import formula, is_formula
 from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.normalizations import NORMALIZATIONS
-from snn_core.spec import SHARED, USUAL_RATES, Experiment, NetworkSpec, TrainingSpec, arm_of
-from snn_core.tables import Parameter, number
+from snn_core.spec import SHARED, Experiment, NetworkSpec, TrainingSpec, arm_of
+from snn_core.tables import Parameter
 
 __all__ = [
     "ARM",
@@ -34,8 +32,6 @@ __all__ = [
     "map_rail",
     "rail",
     "used",
-    "view_number",
-    "view_slider",
 ]
 
 _SHAPE = (
@@ -92,9 +88,6 @@ SLIDERS = (
     "depth", "width", "channels", "batch", "seeds", "weight_factor", "bias", "dropout_rate",
     "residual_scale",
 )  # fmt: skip
-PREFIX = ("depth",)  # a network of fewer layers is the beginning of a deeper one
-STEPS = 60  # of a slider over numbers that are not whole
-EXACT = ".exact"
 _OF_PROPAGATION = ("batch", "standardize", "features", "image_size", "image_channels")
 
 
@@ -172,19 +165,6 @@ def map_rail() -> None:
     with st.expander("The network beside it", key="more"):
         for name in ("depth", "width", "initializer", "constraint", "batch", "seeds"):
             _control(known[name], name)
-
-
-def view_slider(name: str) -> None:
-    """Draws the slider of a number that is looked at, by its name on the desk."""
-    low, high, usual = state.desk().numbers[name]
-    label, about = map_words.KNOB[name]
-    _slider(Number(f"view.{name}", label, low, high, about, None), usual)
-
-
-def view_number(name: str, label: str, help: str = "") -> None:
-    """Draws the field of a number that is looked at."""
-    low, high, _ = state.desk().numbers[name]
-    _number(Number(f"view.{name}", label, low, high, help, None))
 
 
 def _undo() -> None:
@@ -276,55 +256,14 @@ def _control(setting: Field[Any], key: str) -> None:
     if meta["options"] is not None:
         _choice(setting, key)
     elif isinstance(setting.default, bool):
-        _widget(st.toggle, key, meta["label"], value=state.value(key), help=meta["help"])
+        widget(st.toggle, key, meta["label"], value=state.value(key), help=meta["help"])
     else:
         step = meta["step"] if isinstance(setting.default, int) else None
         field = Number(key, meta["label"], meta["low"], meta["high"], meta["help"], step)
         if setting.name in SLIDERS:
-            _slider(field, setting.default)
+            slider(field, setting.default)
         else:
-            _number(field)
-
-
-def _widget(
-    make: Callable[..., object], name: str, label: str, twin: str = "", **options: object
-) -> None:
-    """Draws a widget that is a view of the draft: it shows its value and writes it back.
-
-    It takes its value also as Streamlit's default, to which an emptied number field returns. And
-    where the next run begins before this one's messages were sent, they are lost, and the browser
-    learns no more than the default: it would report that as a person's wish.
-    ``twin`` names a second widget of a setting. When the first one changes, this is drawn afresh,
-    under a new key: in its next message the browser may still report its old value, and that must
-    not count as a change.
-    """
-    drawn = st.session_state.setdefault("drawn", {}).get(name + twin, 0)
-    key = f"set.{name}{twin}" + (f".{drawn}" if drawn else "")
-    current = state.value(name)
-    state.tell(key, current)
-    make(label, key=key, on_change=_changed, args=(name, key), **options)
-    wished = state.wish(key, current)
-    if wished != current:
-        _take(name, wished)
-        st.rerun()
-
-
-def _changed(name: str, key: str) -> None:
-    _take(name, st.session_state[key])
-
-
-def _redraw(widget: str) -> None:
-    """Lets a widget be drawn afresh, whatever the browser still reports of the old one."""
-    drawn = st.session_state.setdefault("drawn", {})
-    st.session_state["drawn"] = drawn | {widget: drawn.get(widget, 0) + 1}
-
-
-def _take(name: str, new: state.Value) -> None:
-    """Takes over a value that a person has set, and what goes with it."""
-    letter, own = arm_of(name)
-    state.change(name, new)
-    if own == "optimizer":  # a rate that suits one rule is far off for another
-        state.change(f"{letter}.learning_rate" if letter else "learning_rate", USUAL_RATES[new])
+            number_field(field)
 
 
 def _choice(setting: Field[Any], name: str) -> None:
@@ -346,12 +285,12 @@ def _choice(setting: Field[Any], name: str) -> None:
     chosen = formula(current) if own else table.get(current)
     citation = getattr(chosen, "citation", "")
     about = f"{meta['help']}\n\n{label(chosen.name)}: {citation}" if citation else meta["help"]
-    _widget(
+    widget(
         st.selectbox, name, meta["label"], options=options, format_func=label, help=about,
         index=options.index(current),
     )  # fmt: skip
     if own:
-        own_formula.draw(name, _take)
+        own_formula.draw(name, take)
     for text in (getattr(chosen, "note", ""), getattr(chosen, "description", "")):
         if text:
             st.caption(text)
@@ -367,108 +306,10 @@ def _fits(entry: object, key: str) -> bool:
     return kind in getattr(entry, "kinds", (kind,))
 
 
-@dataclass(frozen=True)
-class Number:
-    """A number to set; ``whole`` is the step of whole numbers, None for any number."""
-
-    name: str
-    label: str
-    low: float
-    high: float
-    help: str
-    whole: int | None
-
-
 def _parameter(part: str, p: Parameter) -> None:
     name = f"{part}.{p.name}"
     state.settle(name, p.default)
-    _slider(Number(name, p.label or p.name, p.low, p.high, p.help, None), p.default)
-
-
-def _slider(n: Number, usual: float) -> None:
-    """A slider over handy values, which the figure follows, and beside it the exact number."""
-    current: Any = state.value(n.name)
-    stops = round_numbers(int(n.low), int(n.high)) if n.whole else handy(n.low, n.high, usual)
-    key = f"slide.{n.name}"
-    bounds = f"{n.low:g} to {n.high:g}; the field beside it takes any."
-    with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
-        live_slider(
-            key,
-            n.label,
-            sorted({*stops, current}),
-            current,
-            partial(_slid, n, key),
-            f"{n.help} {bounds}".strip(),
-            live=state.desk() in (state.PROPAGATE, state.MAP),
-            prefix=n.name if n.name in PREFIX else "",
-        )
-        _number(replace(n, label=f"{n.label}, exactly"), EXACT)
-
-
-def _slid(n: Number, key: str) -> None:
-    """Takes over what a slider reports; a report is checked like any other input."""
-    said = reading(key)
-    if said is None:
-        return
-    value, held = said
-    try:
-        value = number(n.name, value, n.low, n.high, integer=n.whole is not None)
-    except ValueError:
-        return
-    _redraw(n.name + EXACT)
-    _take(n.name, value)
-    if held:
-        state.hold()
-
-
-def _number(n: Number, twin: str = "") -> None:
-    """Draws a number field; a slider's stands beside it, without a label of its own in sight."""
-    kind = int if n.whole else float
-    current: Any = state.value(n.name)
-    step = n.whole or _step(n.low, n.high, current)
-    beside: dict[str, Any] = {"label_visibility": "collapsed", "width": 104} if twin else {}
-    _widget(
-        st.number_input, n.name, n.label, twin, value=kind(current), step=kind(step),
-        min_value=kind(n.low), max_value=kind(n.high), format=None if n.whole else "%.6g",
-        help=None if twin else n.help or None, **beside,
-    )  # fmt: skip
-
-
-def _step(low: float, high: float, current: float) -> float:
-    """Returns a power of ten that moves the value by some percent."""
-    scale = abs(current) or (high - low) / 10
-    return 10.0 ** math.floor(math.log10(scale) - 0.5) if scale > 0 else 0.1
-
-
-def round_numbers(low: int, high: int) -> list[int]:
-    """Returns the bounds and, between them, powers of two and their halfway marks.
-
-    >>> round_numbers(1, 20)
-    [1, 2, 3, 4, 6, 8, 12, 16, 20]
-    """
-    powers = [2**k for k in range(high.bit_length())]
-    marks = {low, high, *powers, *(3 * p // 2 for p in powers if p > 1)}
-    return sorted(n for n in marks if low <= n <= high)
-
-
-def handy(low: float, high: float, usual: float) -> list[float]:
-    """Returns values in even steps over what is mostly wanted: the bounds, or about the usual.
-
-    >>> handy(0.0, 1.0, 0.1)[:3], handy(-10.0, 10.0, 0.0)[::60]
-    ([0.0, 0.02, 0.04], [-1.0, 1.0])
-    """
-    if high - low > 4.0:
-        reach = 3.0 * abs(usual) or 1.0
-        low, high = max(low, -reach if low < 0.0 else 0.0), min(high, reach)
-    step = _nice((high - low) / STEPS)
-    count = math.floor((high - low) / step + 1e-9)
-    return sorted({low, *(round(low + step * k, 10) for k in range(count + 1)), usual})
-
-
-def _nice(step: float) -> float:
-    """Returns the next larger of 1, 2 and 5 times a power of ten."""
-    size = 10.0 ** math.floor(math.log10(step))
-    return next(size * factor for factor in (1, 2, 5, 10) if size * factor >= step * 0.999)
+    slider(Number(name, p.label or p.name, p.low, p.high, p.help, None), p.default)
 
 
 def _has_gpu() -> bool:

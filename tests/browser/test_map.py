@@ -127,3 +127,20 @@ def test_it_fits_every_screen(open_page: OpenPage, width: int, scheme: str) -> N
         opened(page, f"{SMALL}&view.tab={tab}")
         for where in ("document.documentElement", "document.querySelector('.stMain')"):
             assert page.evaluate(f"{where}.scrollWidth - {where}.clientWidth") <= 0, tab
+
+
+def test_an_activation_of_ones_own_is_drawn_and_a_hostile_one_refused(page: Page) -> None:
+    opened(page, f"{SMALL}&activation==1.592537*tanh(z)")
+    expect(plane(page)).to_have_attribute(
+        "aria-label", re.compile("mean 0 and variance 1(.0+1)? are attracting"), timeout=LONG
+    )
+    field = page.get_by_role("textbox", name="f(z) =")
+    field.fill("__import__('os').system('id')")
+    field.press("Enter")
+    alert = page.get_by_test_id("stAlertContentError")
+    expect(alert).to_contain_text("The last good formula is still in use", timeout=LONG)
+    expect(plane(page)).to_have_attribute("aria-label", re.compile("variance 1"))
+    field.fill("max(z, 0.1*z)")
+    field.press("Enter")
+    expect(alert).to_have_count(0, timeout=LONG)
+    expect(page).to_have_url(re.compile(r"activation=%3Dmax|activation==max"), timeout=LONG)

@@ -68,6 +68,12 @@ def test_theorems_are_proved_at_a_click(name: str) -> None:
     assert re.search(r"\d+ boxes, [\d.]+ m?s", text(at))
 
 
+def test_theorem_1_comes_with_its_sharp_bounds() -> None:
+    said = text(press(at_map(), "prove.theorem_1"))
+    assert "[−0.031061, 0.067726]" in said and "[0.803711, 1.481575]" in said
+    assert "above 0.897609" in said
+
+
 def test_a_box_of_ones_own_is_proved_refuted_or_not_decided() -> None:
     assert "badge[proved]" in text(press(at_map(), "prove.own"))
     wide = press(at_map(view_variance_high="4"), "prove.own")
