@@ -38,6 +38,7 @@ __all__ = ["curves", "drift", "heat", "orbits"]
 MOST_ORBITS = 64  # layers drawn in one panel
 MOST_NUMBERS = 9  # of them that have their number; more can't be told apart
 MOST_COLUMNS = 160  # of a heat map
+FEW_STEPS = 5  # whose ticks would be fractions
 LARGEST = 1e3  # loss; guessing has some 2
 DECADES = (0.5, 3.0)  # a variance's colours reach at least, at most so far from 1
 DOMAIN = ((-0.1, 0.1), (0.8, 1.5))  # mean and variance in Theorem 1
@@ -59,6 +60,7 @@ def curves(
     sides = [_curves(history, "loss"), _curves(history, "accuracy")]
     score = "R²" if regression else "Accuracy"
     crossed = [*marks(at), *(mark for step in changed for mark in marks(step))]
+    few = {"dtick": 1} if history[-1].step < FEW_STEPS else {}  # else two ticks read the same
     bounded = {} if regression else {"range": [-0.02, 1.04]}
     return panels.figure(
         [
@@ -68,7 +70,7 @@ def curves(
                 x="step",
                 log=True,
                 shapes=crossed,
-                x_axis=STEPS_AXIS,
+                x_axis=STEPS_AXIS | few,
                 y_axis=log_ticks(*(t["y"] for t in sides[0])),
             ),
             Panel(
@@ -76,7 +78,7 @@ def curves(
                 sides[1],
                 x="step",
                 shapes=crossed,
-                x_axis=STEPS_AXIS,
+                x_axis=STEPS_AXIS | few,
                 y_axis=bounded,
             ),
         ],
