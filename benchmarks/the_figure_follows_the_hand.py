@@ -104,10 +104,10 @@ def dragged(page: Page, name: str, seconds: float = 3.0) -> float:
 
 
 def changed(page: Page, count: int) -> None:
-    """Makes so many changes of the weights' factor, each to a setting not seen before."""
+    """Makes so many changes of the weights' factor, each to a setting not seen before and none the default."""
     field = page.get_by_role("spinbutton", name="Weight variance factor, exactly")
     for index in range(count):
-        value = f"{0.9 + 0.0002 * (index + 1):.4f}"
+        value = f"{1.1 + 0.0002 * (index + 1):.4f}"
         settled(page)  # a field that is drawn anew while it is filled takes both texts
         field.fill(value)
         field.press("Enter")
