@@ -24,6 +24,18 @@ def warm_up() -> bool:
     import pages.ui.live
     import pages.ui.results  # noqa: F401  brings the core, and with it torch
 
+    gc.collect()
+    gc.freeze()
+    return True
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up_training() -> bool:
+    """Trains for a step, once per process: torch's optimizers bring 90 MB that only Train needs."""
+    import gc
+
+    import pages.ui.live
+
     pages.ui.live.warm_up()
     gc.collect()
     gc.freeze()
@@ -47,6 +59,8 @@ def main() -> None:
         st.switch_page(pages[asked], query_params=rest)
     with st.spinner("Loading PyTorch, once after the server's start"):
         warm_up()
+        if current == pages["train"]:
+            warm_up_training()
     if current != pages["train"]:
         from pages.ui import live
 

@@ -35,7 +35,7 @@ __all__ = [
     "variants",
 ]
 
-MOST_BYTES = 64 * 2**20
+MOST_BYTES = 48 * 2**20
 QUICK = 0.04  # seconds of a figure that follows a hand
 PATIENCE = 1.0  # seconds without a sign of life that nobody minds, judged by the pace so far
 
