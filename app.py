@@ -31,7 +31,7 @@ def warm_up() -> bool:
 
 @st.cache_resource(show_spinner=False)
 def warm_up_training() -> bool:
-    """Trains for a step, once per process: torch's optimizers bring 90 MB that only Train needs."""
+    """Trains for a step, once per process: optimizers bring 90 MB that only Train needs."""
     import gc
 
     import pages.ui.live

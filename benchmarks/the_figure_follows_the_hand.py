@@ -104,7 +104,7 @@ def dragged(page: Page, name: str, seconds: float = 3.0) -> float:
 
 
 def changed(page: Page, count: int) -> None:
-    """Makes so many changes of the weights' factor, each to a setting not seen before and none the default."""
+    """Makes so many changes of the weights' factor, each to a new value, none the default."""
     field = page.get_by_role("spinbutton", name="Weight variance factor, exactly")
     for index in range(count):
         value = f"{1.1 + 0.0002 * (index + 1):.4f}"
