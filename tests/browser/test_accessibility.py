@@ -130,7 +130,7 @@ class Inspection:
             tab.click()
             expect(tab).to_have_attribute("aria-selected", "true")
             figure = self.page.get_by_role("tabpanel").locator(
-                ".plotly-view[role=img], [data-testid=stBidiComponentIsolated], table"
+                ".plotly-view[role=img], [data-testid=stBidiComponentIsolated], table, .stButton"
             )
             expect(figure.first).to_be_visible(timeout=LONG)
             self.look(f"tab {tab.inner_text()}")
