@@ -88,7 +88,9 @@ def draw(shown: Propagation, scale: str) -> list[Propagation]:
     said = {p.experiment: verdict_card.short(verdict_card.diagnosis_of(p)) for p in found}
     every = [shown.experiment, *pins]
     with st.container(key="differences"):
-        st.markdown(table(every, [said.get(experiment, "–") for experiment in every]))
+        rows = table(every, [said.get(experiment, "–") for experiment in every])
+        # our own words, the values made plain; Streamlit sanitizes them too
+        st.markdown(words.scrolling("Table of the settings", rows), unsafe_allow_html=True)
     _buttons(pins, named[1:])
     return found
 

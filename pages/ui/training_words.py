@@ -214,9 +214,7 @@ def verdicts(
         f"| arm | verdict | validation {score} | best | test | steps to {goal:.2g} | time |\n"
         "|---|---|---|---|---|---|---|\n"
     )
-    # On a narrow screen the table scrolls, for which the keyboard must be able to reach it.
-    table = '<div role="region" aria-label="Table of the arms" tabindex="0">\n\n'
-    table += head + "\n".join(rows) + "\n\n</div>"
+    table = words.scrolling("Table of the arms", head + "\n".join(rows))
     return "\n".join(lines) + "\n\n" + table
 
 

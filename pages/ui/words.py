@@ -120,6 +120,14 @@ def plain(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
 
 
+def scrolling(label: str, table: str) -> str:
+    """Returns the Markdown of a table, as a box of its own that scrolls on a narrow screen.
+
+    The keyboard must be able to reach it then, hence the HTML around it.
+    """
+    return f'<div role="region" aria-label="{label}" tabindex="0">\n\n{table}\n\n</div>'
+
+
 def option(name: str, value: str) -> str:
     """Returns what a person calls one of a setting's options, or a formula, cut to its length."""
     if _field(name).metadata["own"] and is_formula(value):

@@ -199,7 +199,8 @@ def test_an_error_violates_no_rule(open_page: OpenPage, scheme: str) -> None:
 CONTROLS = """() => {
   const all = (root) => [...root.querySelectorAll("*")].flatMap(
     (e) => [e, ...(e.shadowRoot ? all(e.shadowRoot) : [])]);
-  const control = "a[href], button, input, select, textarea, summary, [role=tab], [tabindex='0']";
+  const control = "a[href], button, input, select, textarea, summary, [role=tab], "
+    + "[tabindex='0']:not([role=tabpanel])"; // a panel is a stop only while nothing in it is one
   const inGroup = "[role=tab][aria-selected=false], [role=radio][aria-checked=false], "
     + ".stSelectbox button[aria-haspopup=listbox], .stNumberInput button[data-testid*=Step]";
   window.controls = all(document).filter((e) => e.matches(control) && !e.matches(inGroup)
