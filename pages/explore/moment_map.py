@@ -124,6 +124,7 @@ def _map(experiment: Experiment) -> None:
         [*map_figures.plane_keys(), *map_figures.activation_keys()],
         hover="closest",
     )
+    map_figures.shaded(figure, map_figures.layers_scale())
     figure["layout"] |= {"height": HEIGHT, "dragmode": "select"}
     figure["layout"]["meta"]["narrow"]["height"] = NARROW
     figure["layout"]["legend"]["traceorder"] = "normal"  # a filled curve would turn it round

@@ -16,7 +16,15 @@ from snn_core.theory.field import Orbit, VectorField
 from snn_core.theory.fixed_points import FixedPoint
 from snn_core.theory.mean_field import Phase
 
-__all__ = ["activation_graph", "activation_keys", "phases", "plane", "plane_keys"]
+__all__ = [
+    "activation_graph",
+    "activation_keys",
+    "layers_scale",
+    "phases",
+    "plane",
+    "plane_keys",
+    "shaded",
+]
 
 Drawing = dict[str, Any]
 Box = tuple[tuple[float, float], tuple[float, float]]  # of means, of variances
@@ -53,10 +61,7 @@ def plane(
         "x": m,
         "y": v,
         "z": layers,
-        "zmin": 0,
-        "zmax": 40,
-        "colorscale": [[0, panels.rgba(MEAN, 0.6)], [1, panels.rgba(MEAN, 0.06)]],
-        "colorbar": _colorbar("layers"),
+        "coloraxis": "coloraxis",
         "hovertemplate": "mean %{x:.3g}, variance %{y:.3g}<br>%{z} layers to the fixed point"
         "<extra></extra>",
     }
@@ -99,6 +104,23 @@ def _colorbar(title: str) -> Drawing:
     size = {"size": 12}
     place = {"thickness": 10, "len": 0.8, "x": 0.45, "xanchor": "left"}
     return place | {"title": {"text": title, "font": size}, "tickfont": size, "outlinewidth": 0}
+
+
+def shaded(figure: Drawing, scale: Drawing) -> Drawing:
+    """Returns the figure with the scale of its shade between the panels, where they have room."""
+    figure["layout"]["coloraxis"] = scale
+    figure["layout"]["meta"]["narrow"]["coloraxis.showscale"] = False
+    return figure
+
+
+def layers_scale() -> Drawing:
+    """Returns the colours of the plane: the fewer layers, the darker."""
+    return {
+        "cmin": 0,
+        "cmax": 40,
+        "colorscale": [[0, panels.rgba(MEAN, 0.6)], [1, panels.rgba(MEAN, 0.06)]],
+        "colorbar": _colorbar("layers"),
+    }
 
 
 def plane_keys() -> list[Drawing]:
@@ -277,7 +299,9 @@ def phases(
         "hovertemplate": "σ_w %{x:.3g}, σ_b %{y:.3g} %{text}<br>χ₁ %{customdata[0]:.4g}, length "
         "%{customdata[1]:.4g}<br>correlations settle within %{customdata[2]:.3g} layers"
         "<extra></extra>",
-    } | (_depths(found, settles) if depths else _chaos(found, settles))
+        "z": np.where(settles, _depths(found) if depths else _chaos(found), np.nan),
+        "coloraxis": "coloraxis",
+    }
     border = _curve(edge, sigma_b, INK, "edge of chaos", dash="dash")
     border |= {"hovertemplate": "edge of chaos: σ_w %{x:.5g} at σ_b %{y:.3g}<extra></extra>"}
     place = {
@@ -333,31 +357,35 @@ def phases(
         hover="closest",
     )
     drawn["layout"]["meta"]["narrow"]["height"] = 680
-    return drawn
+    return shaded(drawn, _depths_scale() if depths else _chaos_scale())
 
 
-def _chaos(found: Phase, settles: np.ndarray) -> Drawing:
+def _chaos(found: Phase) -> np.ndarray:
     with np.errstate(all="ignore"):
-        chi = np.clip(np.log10(found.chi_1), -CHAOS, CHAOS)
+        return np.clip(np.log10(found.chi_1), -CHAOS, CHAOS)
+
+
+def _chaos_scale() -> Drawing:
     ends = [panels.rgba(MEAN, 0.8), panels.rgba(NEUTRAL, 0.05), panels.rgba(VARIANCE, 0.8)]
     ticks = {"tickvals": [-CHAOS, 0, CHAOS], "ticktext": ["≤ 0.5", "1", "≥ 2"]}
     return {
-        "z": np.where(settles, chi, np.nan),
-        "zmin": -CHAOS,
-        "zmax": CHAOS,
+        "cmin": -CHAOS,
+        "cmax": CHAOS,
         "colorscale": [[0.5 * k, colour] for k, colour in enumerate(ends)],
         "colorbar": _colorbar("χ₁") | ticks,
     }
 
 
-def _depths(found: Phase, settles: np.ndarray) -> Drawing:
+def _depths(found: Phase) -> np.ndarray:
     with np.errstate(all="ignore"):
-        depth = np.clip(np.log10(found.depth_scale_c), 0, DEEPEST)
+        return np.clip(np.log10(found.depth_scale_c), 0, DEEPEST)
+
+
+def _depths_scale() -> Drawing:
     ticks = {"tickvals": [0, 1, 2, 3], "ticktext": ["1", "10", "100", "≥ 1000"]}
     return {
-        "z": np.where(settles, depth, np.nan),
-        "zmin": 0,
-        "zmax": DEEPEST,
+        "cmin": 0,
+        "cmax": DEEPEST,
         "colorscale": [[0, panels.rgba(CORRELATION, 0.05)], [1, panels.rgba(CORRELATION, 0.9)]],
         "colorbar": _colorbar("layers") | ticks,
     }
