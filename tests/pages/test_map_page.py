@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -146,3 +147,20 @@ def test_no_link_breaks_it(query: dict[str, str]) -> None:
 def test_every_number_has_a_usual_value_within_its_bounds(name: str) -> None:
     low, high, usual = state.MAP.numbers[name]
     assert low <= usual <= high
+
+
+@pytest.mark.parametrize(
+    ("key", "query"),
+    [
+        ("plane", {}),
+        ("plane", {"view_axis": "log"}),
+        ("phases", {"view_tab": "Mean field"}),
+        ("phases", {"view_tab": "Mean field", "view_shade": "depth"}),
+    ],
+)
+def test_its_figures_are_plotlys_and_leave_a_narrow_screen_to_the_panels(
+    key: str, query: dict[str, str]
+) -> None:
+    drawn = chart(at_map(**query), key)["figure"]
+    assert go.Figure(drawn).layout.coloraxis.colorbar.title.text in ("layers", "χ₁")
+    assert drawn["layout"]["meta"]["narrow"]["coloraxis.showscale"] is False
