@@ -23,8 +23,8 @@ from pages.ui import (
 )
 from pages.ui.plotly_view import plotly_view
 from pages.ui.ways import PROPAGATE, way
-from snn_core.activations import Activation, activation
-from snn_core.spec import Experiment, from_query, to_query
+from snn_core.propagate import Propagation
+from snn_core.spec import Experiment, activation_of, from_query, to_query
 from snn_core.theory.field import Orbit, basin, orbit, vector_field
 from snn_core.theory.fixed_points import FixedPoint, distance, fixed_point
 from snn_core.theory.search import FixedPoints, fixed_points
@@ -40,6 +40,7 @@ FEW, FEWER = (24, 60), (12, 30)
 LAYERS = 50  # of the orbit
 NEAR = 0.05  # of the orbit's end from the fixed point that it goes to
 HEIGHT, NARROW = 470, 880  # pixels
+STOPPED = "No network is drawn beside it: stopped."
 
 
 def main() -> None:
@@ -79,11 +80,6 @@ def _experiment() -> Experiment | None:
     return found
 
 
-def _activation(experiment: Experiment) -> Activation:
-    net = experiment.network
-    return activation(net.activation, **dict(net.activation_parameters))
-
-
 def _map(experiment: Experiment) -> None:
     """Draws plane and activation; while a hand holds a slider only this runs, more coarsely."""
     moving = state.held()
@@ -92,7 +88,7 @@ def _map(experiment: Experiment) -> None:
             experiment = state.experiment(widgets.used)
         except ValueError:
             pass  # the whole run, once the hand lets go, says what is wrong
-    act, log = _activation(experiment), state.view("axis", AXES) == "log"
+    act, log = activation_of(experiment.network), state.view("axis", AXES) == "log"
     omega, tau = state.number("omega"), state.number("tau")
     start = (state.number("mean"), state.number("variance"))
     found = fixed_points(act, omega, tau, (-3.0, 3.0), (1e-3, 50.0))
@@ -107,14 +103,14 @@ def _map(experiment: Experiment) -> None:
         layers = basin(act, omega, tau, *fine, (limit.mean, limit.variance), layers=most)
     else:
         layers = np.full((fine[1].size, fine[0].size), np.nan)
-    measured = None if moving else _measured(experiment, start)
+    p, about = _network(experiment, start, moving)
     plane = map_figures.plane(
         vector_field(act, omega, tau, *fine),
         layers,
         vector_field(act, omega, tau, *few),
         found.points,
         predicted,
-        measured,
+        None if p is None else np.stack([p.mean, p.detail.within], axis=1),
         log,
         theorems.own_box(),
     )
@@ -132,8 +128,10 @@ def _map(experiment: Experiment) -> None:
     plotly_view(figure, "plane", f"{alt} {map_words.shape_alt(act, *incoming)}", on_point=_clicked)
     st.markdown(f"{map_words.settles(found, limit)} {map_words.shape(act, *incoming)}")
     st.caption(f"{map_words.PLANE} {map_words.SHAPE}")
-    if not moving:
-        _about_measured(experiment, start)
+    if about:
+        st.caption(about)
+    if about == STOPPED:
+        st.button("Propagate after all", on_click=results.release, key="release")
 
 
 def _limit(found: FixedPoints, predicted: Orbit) -> FixedPoint | None:
@@ -175,33 +173,26 @@ def fed(experiment: Experiment, start: tuple[float, float]) -> Experiment:
     return from_query(query | {"data.variance": f"{start[1]:.10g}"})
 
 
-def _measured(experiment: Experiment, start: tuple[float, float]) -> np.ndarray | None:
-    """Returns mean and variance of the units of every layer, ``(seeds, 2, depth + 1)``."""
-    try:
-        p = results.propagation(fed(experiment, start), detail=True)
-    except (ValueError, MemoryError, RuntimeError):
-        return None
-    return None if p is None or p.detail is None else np.stack([p.mean, p.detail.within], axis=1)
+def _network(
+    experiment: Experiment, start: tuple[float, float], moving: bool
+) -> tuple[Propagation | None, str]:
+    """Returns what networks do from that start, and a sentence on it, or on why there are none.
 
-
-def _about_measured(experiment: Experiment, start: tuple[float, float]) -> None:
-    """Says what was measured, and how far the units' own weight sums are from the map's."""
+    Under a hand only a result that is there already, such as while omega or tau moves.
+    """
     try:
-        p = results.propagation(fed(experiment, start), detail=True)
+        there = fed(experiment, start)
+        ask = results.known if moving else results.propagation
+        p = ask(there, detail=True)
     except (ValueError, MemoryError, RuntimeError) as error:
-        st.caption(f"No network is drawn beside it: {notices.sentence(error)}")
-        return
+        return None, f"No network is drawn beside it: {notices.sentence(error)}"
     if p is None:
-        st.info("Stopped.")
-        st.button("Propagate after all", on_click=results.release, key="release")
-        return
-    omega = np.nanmean(p.omega)
-    inside = np.nanmean(p.inside)
+        return None, "" if moving else STOPPED
     net = experiment.network
-    st.caption(
-        f"{map_words.MEASURED}: here ω is {omega:.2g} and τ {np.nanmean(p.tau):.3g} on average, "
-        f"and {inside:.0%} of the units have both within theorem 1's bounds ({net.depth} layers "
-        f"of {net.width}, {p.experiment.seeds} seeds)."
+    return p, (
+        f"{map_words.MEASURED}: here ω is {np.nanmean(p.omega):.2g} and τ "
+        f"{np.nanmean(p.tau):.3g} on average, and {np.nanmean(p.inside):.0%} of the units have "
+        f"both within theorem 1's bounds ({net.depth} layers of {net.width}, {there.seeds} seeds)."
     )
 
 
@@ -225,7 +216,7 @@ def _tools(experiment: Experiment) -> None:
 
 
 def _tabs(experiment: Experiment) -> None:
-    act = _activation(experiment)
+    act = activation_of(experiment.network)
     for tab, draw in zip(views.tabs(list(TABS)), TABS.values(), strict=True):
         if tab.open:
             with tab:

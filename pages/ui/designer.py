@@ -70,7 +70,7 @@ def _fits(found: Design) -> bool:
 
 
 def _use(found: Design) -> None:
-    state.change("activation", "selu")
+    state.jump_to(activation="selu")
     state.change("activation.alpha", found.alpha)
     state.change("activation.scale", found.scale)
 

@@ -11,6 +11,7 @@ import torch
 from pages.ui import panels
 from pages.ui.panels import CORRELATION, GRADIENT, INK, MEAN, NEUTRAL, UNITS, VARIANCE, Panel
 from snn_core.activations import Activation
+from snn_core.theory.certificates import THEOREM_1
 from snn_core.theory.correlation import CorrelationCurve
 from snn_core.theory.field import Orbit, VectorField
 from snn_core.theory.fixed_points import FixedPoint
@@ -28,7 +29,7 @@ __all__ = [
 
 Drawing = dict[str, Any]
 Box = tuple[tuple[float, float], tuple[float, float]]  # of means, of variances
-DOMAIN: Box = ((-0.1, 0.1), (0.8, 1.5))  # theorem 1's mean and variance
+DOMAIN: Box = (THEOREM_1.mean, THEOREM_1.variance)
 REACH = 0.35  # of an arrow, as a share of the way that one layer goes
 LONGEST = 0.05  # of the plane's width or height
 MARKS = {"attracting": "circle", "repelling": "x", "neutral": "diamond"}
@@ -76,7 +77,11 @@ def plane(
     traces.append(
         _path(predicted.mean, predicted.variance, INK, "orbit of the map", dash="dash", marker=5)
     )
-    traces += [_mark(point) for point in points]
+    where = "mean %{x:.4g}, variance %{y:.4g}"
+    traces += [
+        _mark(p.mean, p.variance, _marker(p.kind), f"{p.kind} fixed point<br>{where}")
+        for p in points
+    ]
     boxes = [_box(DOMAIN, {"color": GRADIENT, "width": 2})]
     if own is not None and own != DOMAIN:
         boxes.append(_box(own, {"color": CORRELATION, "width": 2, "dash": "dot"}))
@@ -148,17 +153,16 @@ def _marker(kind: str) -> Drawing:
     return {"symbol": MARKS[kind], "size": 11, "color": colour, "line": line}
 
 
-def _mark(point: FixedPoint) -> Drawing:
+def _mark(x: float, y: float, look: Drawing, hover: str) -> Drawing:
     return {
         "type": "scatter",
-        "x": [point.mean],
-        "y": [point.variance],
+        "x": [x],
+        "y": [y],
         "mode": "markers",
-        "marker": _marker(point.kind),
+        "marker": look,
         "showlegend": False,
-        "name": f"{point.kind} fixed point",
-        "hovertemplate": f"{point.kind} fixed point<br>mean %{{x:.4g}}, variance %{{y:.4g}}"
-        "<extra></extra>",
+        "name": hover.partition("<br>")[0],
+        "hovertemplate": f"{hover}<extra></extra>",
     }
 
 
@@ -304,32 +308,15 @@ def phases(
     }
     border = _curve(edge, sigma_b, INK, "edge of chaos", dash="dash")
     border |= {"hovertemplate": "edge of chaos: σ_w %{x:.5g} at σ_b %{y:.3g}<extra></extra>"}
-    place = {
-        "type": "scatter",
-        "x": [here[0]],
-        "y": [here[1]],
-        "mode": "markers",
-        "marker": {"symbol": "circle", "size": 11, "color": GRADIENT, "line": {"color": INK}},
-        "showlegend": False,
-        "name": "here",
-        "hovertemplate": "here: σ_w %{x:.4g}, σ_b %{y:.4g}<extra></extra>",
-    }
+    look = {"symbol": "circle", "size": 11, "color": GRADIENT, "line": {"color": INK}}
+    place = _mark(*here, look, "here<br>σ_w %{x:.4g}, σ_b %{y:.4g}")
     c = curve.correlation
-    kept = [point for point in curve.points if np.isfinite(point.correlation)]
     after = _curve(c, curve.next_correlation, CORRELATION, "next correlation")
     after |= {"hovertemplate": "c %{x:.3g} becomes %{y:.4g}<extra></extra>"}
     marks = [
-        {
-            "type": "scatter",
-            "x": [point.correlation],
-            "y": [point.correlation],
-            "mode": "markers",
-            "marker": _marker(point.kind),
-            "showlegend": False,
-            "name": f"{point.kind}",
-            "hovertemplate": f"kept ({point.kind}), slope {point.slope:.4g}<extra></extra>",
-        }
-        for point in kept
+        _mark(p.correlation, p.correlation, _marker(p.kind), f"{p.kind}<br>slope {p.slope:.4g}")
+        for p in curve.points
+        if np.isfinite(p.correlation)
     ]
     drawn = panels.figure(
         [

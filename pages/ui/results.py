@@ -26,6 +26,7 @@ __all__ = [
     "Shelf",
     "fan_in",
     "kept",
+    "known",
     "propagation",
     "quick",
     "release",
@@ -112,6 +113,13 @@ def propagation(
         )
     _shelf().put(key, result)
     return result
+
+
+def known(
+    experiment: Experiment, backward: bool = False, detail: bool = False
+) -> Propagation | None:
+    """Returns the experiment's result where it is kept, without computing anything."""
+    return _shelf().get((experiment, backward, detail))
 
 
 def quick(experiment: Experiment) -> Experiment:

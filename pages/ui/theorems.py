@@ -59,22 +59,22 @@ class Card:
 CARDS = {
     "theorem_1": Card(
         "Theorem 1: a fixed point that attracts",
-        "Near mean 0 and variance 1 every layer of a SELU network brings mean and variance nearer "
-        "to one point, and none leads out.",
+        "Near mean 0 and variance 1 one layer's map leads nowhere out of the domain, and brings "
+        "any two points of it nearer; so the same map again and again leads to one point.",
         "μ, ω ∈ [−0.1, 0.1], ν ∈ [0.8, 1.5], τ ∈ [0.95, 1.1]: g maps the (μ, ν) of this domain "
         "into it, and its Jacobian's largest singular value is below 1",
         theorem_1,
     ),
     "theorem_2": Card(
         "Theorem 2: a large variance falls",
-        "A variance between 3 and 16 is smaller after the layer: activations can't explode.",
+        "A variance between 3 and 16 is smaller after one layer of the map: it does not explode.",
         "μ ∈ [−1, 1], ω ∈ [−0.1, 0.1], ν ∈ [3, 16], τ ∈ [0.8, 1.25]: ν̃ < ν",
         theorem_2,
     ),
     "theorem_3": Card(
         "Theorem 3: a small variance grows",
-        "A variance between 0.02 and 0.16 (0.24, where τ is at least 0.9) is larger after the "
-        "layer: activations can't vanish.",
+        "A variance between 0.02 and 0.16 (0.24, where τ is at least 0.9) is larger after one "
+        "layer of the map: it does not vanish.",
         "μ, ω ∈ [−0.1, 0.1]; ν ∈ [0.02, 0.16], τ ∈ [0.8, 1.25] or ν ∈ [0.02, 0.24], "
         "τ ∈ [0.9, 1.25]: ν̃ > ν",
         theorem_3,

@@ -31,6 +31,7 @@ from pages.ui.arm_traces import (
 )
 from pages.ui.panels import ARMS, INK, MEAN, NEUTRAL, VARIANCE, Panel
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU
+from snn_core.theory.certificates import THEOREM_1
 from snn_core.train import Snapshot, series
 
 __all__ = ["curves", "drift", "heat", "orbits"]
@@ -41,7 +42,7 @@ MOST_COLUMNS = 160  # of a heat map
 FEW_STEPS = 5  # whose ticks would be fractions
 LARGEST = 1e3  # loss; guessing has some 2
 DECADES = (0.5, 3.0)  # a variance's colours reach at least, at most so far from 1
-DOMAIN = ((-0.1, 0.1), (0.8, 1.5))  # mean and variance in Theorem 1
+DOMAIN = (THEOREM_1.mean, THEOREM_1.variance)
 
 
 def curves(

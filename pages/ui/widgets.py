@@ -152,6 +152,7 @@ def arm_rail() -> None:
 def map_rail() -> None:
     """Draws the controls of the moment map: the activation, and numbers that are looked at."""
     with st.container(horizontal=True, key="actions"):
+        _undo()
         _reset()
     known = declared()
     st.header("Activation", anchor=False)

@@ -5,10 +5,17 @@ from snn_core.theory.certificates.certify import certify
 from snn_core.theory.certificates.claims import CLAIMS
 from snn_core.theory.certificates.domain import Domain
 from snn_core.theory.certificates.sharp import Extreme, SharpImage, sharp_contraction, sharp_image
-from snn_core.theory.certificates.theorems import entry_theorem, theorem_1, theorem_2, theorem_3
+from snn_core.theory.certificates.theorems import (
+    THEOREM_1,
+    entry_theorem,
+    theorem_1,
+    theorem_2,
+    theorem_3,
+)
 
 __all__ = [
     "CLAIMS",
+    "THEOREM_1",
     "Certificate",
     "Domain",
     "Extreme",
