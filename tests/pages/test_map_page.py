@@ -102,6 +102,9 @@ def test_the_designer_finds_the_selu_and_the_page_takes_it() -> None:
     at = press(at, "use_design")
     assert "mean 0.1 and variance 1.5 are" in chart(at, "plane")["alt"]
     assert float(link(at)["activation.alpha"]) == pytest.approx(alpha)
+    at = press(at, "undo")
+    assert "activation.alpha" not in link(at)
+    assert "mean 0 and variance 1 are" in chart(at, "plane")["alt"]
 
 
 def test_the_designer_says_that_the_official_example_repels() -> None:
