@@ -103,10 +103,10 @@ def dragged(page: Page, name: str, seconds: float = 3.0) -> float:
     return count / spent
 
 
-def changed(page: Page, count: int) -> None:
-    """Makes so many changes of the weights' factor, each to a new value, none the default."""
+def changed(page: Page, start: int, end: int) -> None:
+    """Makes changes of the weights' factor, each to a new value, none the default."""
     field = page.get_by_role("spinbutton", name="Weight variance factor, exactly")
-    for index in range(count):
+    for index in range(start, end):
         value = f"{1.1 + 0.0002 * (index + 1):.4f}"
         settled(page)  # a field that is drawn anew while it is filled takes both texts
         field.fill(value)
@@ -140,12 +140,13 @@ def main() -> None:
         for name in ("Depth", "Width", "Weight variance factor", "α"):
             print(f"dragging {name}: {dragged(page, name):.1f} updates a second (target 5)")
         server = server_of(address)
-        for goal in dict.fromkeys((min(100, changes), changes)):
-            changed(page, goal)
-            print(f"server's resident memory after {goal} changes more: {resident(server):.0f} MB "
-                  "(target 600)")  # fmt: skip
-            page.reload()
-            page.locator(LINE).first.wait_for(state="attached", timeout=90_000)
+        page.goto(address)  # the drags have left another setting
+        page.locator(LINE).first.wait_for(state="attached", timeout=90_000)
+        for start in range(0, changes, 100):
+            end = min(start + 100, changes)
+            changed(page, start, end)
+            print(f"server's resident memory after {end} changes of the default setting: "
+                  f"{resident(server):.0f} MB (target 600)", flush=True)  # fmt: skip
         browser.close()
 
 

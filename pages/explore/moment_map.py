@@ -28,6 +28,7 @@ from snn_core.spec import Experiment, activation_of, from_query, to_query
 from snn_core.theory.field import Orbit, basin, orbit, vector_field
 from snn_core.theory.fixed_points import FixedPoint, distance, fixed_point
 from snn_core.theory.search import FixedPoints, fixed_points
+from snn_core.wording import percent
 
 STYLE = pathlib.Path(widgets.__file__).with_name("page.css")
 AXES = ("linear", "log")
@@ -191,8 +192,9 @@ def _network(
     net = experiment.network
     return p, (
         f"{map_words.MEASURED}: here ω is {np.nanmean(p.omega):.2g} and τ "
-        f"{np.nanmean(p.tau):.3g} on average, and {np.nanmean(p.inside):.0%} of the units have "
-        f"both within theorem 1's bounds ({net.depth} layers of {net.width}, {there.seeds} seeds)."
+        f"{np.nanmean(p.tau):.3g} on average, and {percent(np.nanmean(p.inside))} of the units "
+        f"have both within theorem 1's bounds ({net.depth} layers of {net.width}, "
+        f"{there.seeds} seeds)."
     )
 
 

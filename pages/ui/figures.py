@@ -131,7 +131,7 @@ def distribution_by_layer(p: Propagation) -> dict[str, Any]:
         (0.05, "tails"), (0.25, "quarters"), (0.5, "q0.5"), (0.75, "quarters"), (0.95, "tails"),
     ):  # fmt: skip
         values = panels.median(p.detail.quantiles[:, :, QUANTILES.index(level)])
-        name = "median" if level == 0.5 else f"{level:.0%} quantile"
+        name = "median" if level == 0.5 else f"{100 * level:g} % quantile"
         style = {
             "width": 2.2 if level == 0.5 else 1,
             "dash": "dot" if group == "tails" else "solid",

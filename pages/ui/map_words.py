@@ -9,7 +9,7 @@ from snn_core.activations import Activation
 from snn_core.theory.field import Orbit
 from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint
 from snn_core.theory.search import FixedPoints
-from snn_core.wording import amount
+from snn_core.wording import amount, percent
 
 __all__ = [
     "INTRODUCTION", "KNOB", "MEAN_FIELD", "MEASURED", "PLANE", "SHAPE", "SYMBOLS", "plane_alt",
@@ -36,8 +36,8 @@ KNOB = {
 }  # fmt: skip
 PLANE = (
     "Each line leaves its dot the way one layer takes it, shortened. The blue shade says in how "
-    "many layers the map comes within 1 % of the fixed point: the darker, the sooner; white, not "
-    "within 200. The green box is the mean and variance for which theorem 1 of the paper is "
+    "many layers the map comes within 1 % of the fixed point: the darker, the sooner; unshaded, "
+    "not within 200. The green box is the mean and variance for which theorem 1 of the paper is "
     "stated. Click a point to start there; drag over the plane to draw a box "
     "of your own, and ask for a proof below."
 )
@@ -110,8 +110,8 @@ def shape(act: Activation, mean: float, variance: float) -> str:
     """Returns what part of what comes in is stretched, and what is cut."""
     stretched, cut = _shares(act, mean, variance)
     return (
-        f"Of what comes in, {stretched:.0%} meets a slope above 1 and is stretched, {cut:.0%} one "
-        "below one half and is mostly cut off."
+        f"Of what comes in, {percent(stretched)} meets a slope above 1 and is stretched, "
+        f"{percent(cut)} one below one half and is mostly cut off."
     )
 
 

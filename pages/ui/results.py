@@ -32,6 +32,7 @@ __all__ = [
     "release",
     "size",
     "stopped",
+    "turn",
     "unit_moments",
     "variants",
 ]
@@ -107,7 +108,7 @@ def propagation(
         return found
     if stopped(experiment):
         return None
-    with _sign_of_life(key) as tell, _turn(_turns()[backward or detail], tell):
+    with _sign_of_life(key) as tell, turn(_turns()[backward or detail], tell):
         result = run(
             experiment, backward=backward, detail=detail, progress=lambda done: tell(done, "")
         )
@@ -138,7 +139,7 @@ def variants(experiment: Experiment) -> tuple[Grid, tuple[Cell, ...]] | None:
     if stopped(experiment):
         return None
     layout = lay_out(experiment)
-    with _sign_of_life((experiment, "variants")) as tell, _turn(_turns()[1], tell):
+    with _sign_of_life((experiment, "variants")) as tell, turn(_turns()[1], tell):
         cells = tuple(fill(layout, lambda done: tell(done, "")))
     _shelf().put(key, (layout, cells))
     return layout, cells
@@ -154,7 +155,7 @@ def fan_in(
         return found
     if stopped(shown):
         return None
-    with _sign_of_life((shown, "fan_in")) as tell, _turn(_turns()[1], tell):
+    with _sign_of_life((shown, "fan_in")) as tell, turn(_turns()[1], tell):
         found = fan_in_experiment(
             activation,
             mean=mean,
@@ -193,7 +194,7 @@ class _Sign:
         if self.bar is None and spent > PATIENCE / 4 and spent > PATIENCE * done:
             self.show()
         if self.bar is not None and now - self.told > 0.1:
-            self.bar.progress(min(max(done, 0.0), 1.0), text or f"Propagating, {done:.0%}")
+            self.bar.progress(min(max(done, 0.0), 1.0), text or f"Propagating, {100 * done:.0f} %")
             self.told = now
         return True
 
@@ -206,10 +207,10 @@ def _sign_of_life(key: tuple[Experiment, *tuple[object, ...]]) -> Iterator[_Sign
 
 
 @contextmanager
-def _turn(lane: threading.Semaphore, tell: _Sign) -> Iterator[None]:
+def turn(lane: threading.Semaphore, tell: Callable[[float, str], object]) -> Iterator[None]:
     """Waits for a free place, giving signs of life, and gives it back whatever happens."""
     while not lane.acquire(timeout=0.1):
-        tell(0.0, "Waiting for other visitors' networks")
+        tell(0.0, "Waiting for other visitors' computations")
     try:
         yield
     finally:

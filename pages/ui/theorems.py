@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import fields, results, state, views, words
 from pages.ui.clicks import once
@@ -180,24 +182,35 @@ def _result(name: str, wanted: str | None, prove: Callable[..., Certificate]) ->
 
 def _made(prove: Callable[..., Certificate]) -> Certificate:
     """Makes the proof; shows how far it is, and a button to stop it, where it takes longer."""
-    place, begun = st.empty(), time.monotonic()
-    shown: list[object] = []
+    place = st.empty()
+    shown: list[DeltaGenerator] = []
 
-    def tell(boxes: int) -> None:
-        spent = time.monotonic() - begun
-        if spent < PATIENCE:
-            return
-        text = f"{boxes:,} boxes so far; it gives up after {SECONDS:g} s"
+    def show(done: float, text: str) -> None:
         if not shown:
             row = place.container(horizontal=True, vertical_alignment="center")
             shown.append(row.progress(0.0, text))
             row.button("Stop", key="stop_proof", on_click=state.touch)
-        bar = shown[0]
-        bar.progress(min(spent / SECONDS, 1.0), text)  # pyright: ignore  an interruption ends it
+        shown[0].progress(min(done, 1.0), text)  # an interruption ends the proof here
 
-    found = prove(boxes=BOXES, seconds=SECONDS, tell=tell)
+    with results.turn(_lane(), show):
+        begun = time.monotonic()
+
+        def tell(boxes: int) -> None:
+            spent = time.monotonic() - begun
+            if spent > PATIENCE:
+                text = f"{boxes:,} boxes so far; it gives up after {SECONDS:g} s"
+                show(spent / SECONDS, text)
+
+        found = prove(boxes=BOXES, seconds=SECONDS, tell=tell)
     place.empty()
     return found
+
+
+@st.cache_resource(show_spinner=False)
+def _lane() -> threading.Semaphore:
+    """One proof at a time in the whole process: it holds the interpreter, so two would only take
+    longer and give up earlier."""
+    return threading.Semaphore(1)
 
 
 def _say(name: str, found: Certificate) -> None:

@@ -11,7 +11,7 @@ from pages.ui.panels import median
 from snn_core.activations import formula, is_formula
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, activation_of, plan_of
-from snn_core.wording import amount
+from snn_core.wording import amount, percent
 
 __all__ = [
     "DISTRIBUTION",
@@ -312,9 +312,9 @@ def units(p: Propagation, layer: int) -> str:
     (left, right), (low, high) = THEOREM_1_OMEGA, THEOREM_1_TAU
     in_omega, in_tau = (omega >= left) & (omega <= right), (tau >= low) & (tau <= high)
     shares = (
-        f"{(in_omega & in_tau).mean():.1%} of the units of {_layer(p, layer)} lie inside the box "
-        f"({in_omega.mean():.1%} by omega, {in_tau.mean():.1%} by tau); over all layers it is "
-        f"{np.mean(p.inside):.1%}."
+        f"{percent((in_omega & in_tau).mean())} of the units of {_layer(p, layer)} lie inside the "
+        f"box ({percent(in_omega.mean())} by omega, {percent(in_tau.mean())} by tau); over all "
+        f"layers it is {percent(np.mean(p.inside))}."
     )
     act = activation_of(p.experiment.network)
     if act.name != "selu" or p.experiment.network.activation_parameters:
@@ -338,8 +338,9 @@ def saturation(p: Propagation) -> str:
     expected = round(p.predicted.correlation[-1], 12)
     theory = f" (predicted {_cosine(expected)})" if np.isfinite(expected) else ""
     return (
-        f"At the last layer {saturated:.1%} of the activations are saturated and {dead:.1%} of "
-        f"the units are dead; two samples have a correlation of {_cosine(alike)}{theory}."
+        f"At the last layer {percent(saturated)} of the activations are saturated and "
+        f"{percent(dead)} of the units are dead; two samples have a correlation of "
+        f"{_cosine(alike)}{theory}."
     )
 
 

@@ -155,7 +155,7 @@ def _bands(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray
         if sd[1] > WIDEST * spread:
             sentence = (
                 f"Finite-width theory ends at layer {index}: from there the variance strays by "
-                f"more than {WIDEST:.0%} from one draw to the next, with a heavy tail."
+                f"more than {100 * WIDEST:g} % from one draw to the next, with a heavy tail."
             )
             return deviations[0], deviations[1], (sentence,)
         deviations[:, index] = sd

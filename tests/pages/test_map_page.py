@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import state
+from pages.ui import state, theorems
 from snn_core.theory.designer import solve_selu
 from tests.pages.test_pages import ROOT, chart, healthy, link, opened, set_to
 
@@ -67,6 +69,18 @@ def test_theorems_are_proved_at_a_click(name: str) -> None:
     at = press(at_map(), f"prove.{name}")
     assert "green-badge[proved]" in text(at) and "not about a particular network" in text(at)
     assert re.search(r"\d+ boxes, [\d.]+ m?s", text(at))
+
+
+def test_a_proof_waits_for_its_turn_and_gives_it_back() -> None:
+    lane, at = theorems._lane(), at_map()
+    assert lane.acquire(blocking=False)
+    wait = threading.Timer(0.5, lane.release)
+    begun = time.monotonic()
+    wait.start()
+    assert "green-badge[proved]" in text(press(at, "prove.theorem_1"))
+    assert time.monotonic() - begun >= 0.5
+    assert lane.acquire(blocking=False)
+    lane.release()
 
 
 def test_theorem_1_comes_with_its_sharp_bounds() -> None:

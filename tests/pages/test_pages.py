@@ -288,7 +288,7 @@ def test_a_stopped_propagation_keeps_the_last_result_until_asked() -> None:
 def test_a_place_is_given_back_however_a_propagation_ends() -> None:
     for lane, places in zip(results._turns(), (2, 1), strict=True):
         for end in (ValueError("no"), Stopped(), KeyboardInterrupt()):
-            with pytest.raises(type(end)), results._turn(lane, lambda done, text: True):
+            with pytest.raises(type(end)), results.turn(lane, lambda done, text: True):
                 raise end
         free = [lane.acquire(blocking=False) for _ in range(3)]
         assert free == [True] * places + [False] * (3 - places)
