@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.ui import (
     designer,
+    desks,
     map_figures,
     map_words,
     mean_field,
@@ -46,7 +47,7 @@ STOPPED = "No network is drawn beside it: stopped."
 
 def main() -> None:
     """Reads the setting, draws the map, and below it what is proved and designed with it."""
-    state.open_link(state.MAP)
+    state.open_link(desks.MAP)
     state.held()  # a whole run is never that of a hand
     st.title("Moment map", anchor=False)
     st.caption(map_words.INTRODUCTION)
@@ -162,7 +163,7 @@ def _clicked(point: Mapping[str, object]) -> None:
     if len(numbers) < len(chosen):
         return
     for name, v in numbers.items():
-        low, high, _ = state.MAP.numbers[name]
+        low, high, _ = desks.MAP.numbers[name]
         state.change(f"view.{name}", min(max(float(f"{v:.3g}"), low), high))
     st.rerun()  # the numbers beside the plane follow
 

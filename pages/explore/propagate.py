@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.ui import (
     comparison,
+    desks,
     fan_in,
     figures,
     notices,
@@ -32,7 +33,7 @@ AXES = ("auto", "log", "linear")
 
 def main() -> None:
     """Reads the setting, asks the core, draws, explains."""
-    state.open_link(state.PROPAGATE)
+    state.open_link(desks.PROPAGATE)
     state.held()  # a whole run is never that of a hand
     st.title("Propagate", anchor=False)
     st.caption(words.INTRODUCTION)

@@ -8,7 +8,7 @@ import time
 
 import streamlit as st
 
-from pages.ui import live, notices, state, training_words, views, watch, widgets, words
+from pages.ui import desks, live, notices, state, training_words, views, watch, widgets, words
 from pages.ui.clicks import once
 from pages.ui.plotly_view import resend
 from snn_core.spec import Experiment, arm_settings
@@ -22,7 +22,7 @@ FIRST = 0.5  # seconds that the page waits for the first record, so that it open
 
 def main() -> None:
     """Reads the setting, finds or starts the training, draws its controls and its curves."""
-    state.open_link(state.TRAIN)
+    state.open_link(desks.TRAIN)
     resend()  # a full run may have remounted the charts
     st.title("Train", anchor=False)
     st.caption(training_words.INTRODUCTION)

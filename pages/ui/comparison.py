@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from pages.ui import comparison_figures, notices, results, state, verdict_card, words
+from pages.ui import comparison_figures, desks, notices, results, state, verdict_card, words
 from pages.ui.clicks import once
 from pages.ui.panels import median
 from pages.ui.plotly_view import plotly_view
@@ -58,7 +58,7 @@ def table(experiments: Sequence[Experiment], verdicts: Sequence[str]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _said(key: str, values: Mapping[str, state.Value]) -> str:
+def _said(key: str, values: Mapping[str, desks.Value]) -> str:
     """A setting's value in words; "–" for a parameter of a part that has none of that name."""
     usual = "–" if "." in key else state.default(key)
     return words.value(key, values.get(key, usual))

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import map_words, state
+from pages.ui import desks, map_words, state
 from pages.ui.live_slider import live_slider, reading
 from snn_core.spec import USUAL_RATES, arm_of
 from snn_core.tables import number
@@ -55,7 +55,7 @@ def _redraw(widget: str) -> None:
     st.session_state["drawn"] = drawn | {widget: drawn.get(widget, 0) + 1}
 
 
-def take(name: str, new: state.Value) -> None:
+def take(name: str, new: desks.Value) -> None:
     """Takes over a value that a person has set, and what goes with it."""
     letter, own = arm_of(name)
     state.change(name, new)
@@ -89,7 +89,7 @@ def slider(n: Number, usual: float) -> None:
             current,
             partial(_slid, n, key),
             f"{n.help} {bounds}".strip(),
-            live=state.desk() in (state.PROPAGATE, state.MAP),
+            live=state.desk() in (desks.PROPAGATE, desks.MAP),
             prefix=n.name if n.name in PREFIX else "",
         )
         number_field(replace(n, label=f"{n.label}, exactly"), EXACT)

@@ -1,23 +1,24 @@
 """The current settings of every page: a draft each in the session, and the link that says it.
 
 A draft maps settings' keys, as in a link, to values; widgets are views of it. This module is the
-only writer of the URL. Keys that begin with ``view.`` say what is looked at, not what is computed,
-``job`` is a training that is under way, and ``page`` names the page. ``pin.a`` to ``pin.d`` are
-settings to compare with, each a query of its own. A key that begins with an arm's letter
-(``b.activation``) is that arm's own; without it, it holds for every arm.
+only writer of the URL; `desks` says what each page's holds. Keys that begin with ``view.`` say
+what is looked at, not what is computed, ``job`` is a training that is under way, and ``page``
+names the page. ``pin.a`` to ``pin.d`` are settings to compare with, each a query of its own. A
+key that begins with an arm's letter (``b.activation``) is that arm's own; without it, it holds
+for every arm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from snn_core.datasets import DATASETS, is_labelled
+from pages.ui.desks import Desk, Draft, Value
 from snn_core.spec import (
     LETTERS,
     Experiment,
@@ -25,11 +26,9 @@ from snn_core.spec import (
     SettingError,
     TrainingSpec,
     arm_of,
-    arm_settings,
     arms_to_query,
     from_query,
     merged,
-    read_arms,
     read_query,
     settings,
     to_query,
@@ -37,10 +36,6 @@ from snn_core.spec import (
 
 __all__ = [
     "HAND",
-    "MAP",
-    "Desk",
-    "PROPAGATE",
-    "TRAIN",
     "add_arm",
     "arms",
     "can_undo",
@@ -79,8 +74,6 @@ __all__ = [
     "write_link",
 ]
 
-Value = bool | int | float | str
-Draft = dict[str, Value]
 Used = Callable[[str, Mapping[str, Value]], bool]
 VIEW = "view."
 JOB = "job"
@@ -88,84 +81,6 @@ HAND = "hand"  # the fragment that follows a slider while it moves
 PIN = "pin."
 LONGEST_PIN = 2000  # characters
 MOST_UNDONE = 30
-
-
-def _read_one(query: Mapping[str, str]) -> tuple[Draft, list[str]]:
-    opened, found = read_query(query)
-    return settings(opened), found
-
-
-def _read_arms(query: Mapping[str, str]) -> tuple[Draft, list[str]]:
-    """The arms of a link; where their data can't be learned, data that can."""
-    opened, found = read_arms(query)
-    draft, data = arm_settings(opened), opened[0].data
-    if not is_labelled(DATASETS[data]):
-        images = any(arm.network.kind == "cnn" for arm in opened)
-        draft = {k: v for k, v in draft.items() if not k.startswith("data.")}
-        draft["data"] = "digits" if images else "moons"
-        if query.get("data") == data:
-            found = [*found, f"{data} is drawn from a law and has nothing to learn."]
-    return draft, found
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A page's link: its name, what may be looked at, how it is read, and what an empty one means.
-
-    An ``opening`` is a setting of the page's own; it stands in the link in full, since a link is
-    always relative to the library's defaults. ``numbers`` are views too, each with its bounds and
-    its usual value; widgets know them by their key in the link, ``view.`` and the name.
-    """
-
-    page: str
-    views: tuple[str, ...]
-    read: Callable[[Mapping[str, str]], tuple[Draft, list[str]]]
-    opening: Mapping[str, str] = field(default_factory=dict)
-    numbers: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
-
-
-PROPAGATE = Desk("propagate", ("axis", "layer", "mean", "tab"), _read_one)
-MAP = Desk(
-    "map",
-    ("axis", "claim", "framework", "shade", "tab"),
-    _read_one,
-    numbers={
-        "omega": (-2.0, 2.0, 0.0),  # of the map that is drawn
-        "tau": (0.0, 4.0, 1.0),
-        "mean": (-3.0, 3.0, 0.5),  # where the orbit starts
-        "variance": (0.001, 100.0, 2.0),
-        "mean_low": (-5.0, 5.0, -0.1),  # the domain of a proof
-        "mean_high": (-5.0, 5.0, 0.1),
-        "omega_low": (-5.0, 5.0, -0.1),
-        "omega_high": (-5.0, 5.0, 0.1),
-        "variance_low": (0.001, 100.0, 0.8),
-        "variance_high": (0.001, 100.0, 1.5),
-        "tau_low": (0.01, 10.0, 0.95),
-        "tau_high": (0.01, 10.0, 1.1),
-        "wanted_mean": (-3.0, 3.0, 0.0),  # the designer's fixed point
-        "wanted_variance": (0.01, 20.0, 1.0),
-        "keep": (0.05, 0.99, 0.95),
-        "sigma_w": (0.0, 4.0, 1.0),  # of the mean-field side
-        "sigma_b": (0.0, 2.0, 0.0),
-    },
-)
-TRAIN = Desk(
-    "train",
-    ("arm", "goal", "layer", "speed", "tab"),
-    _read_arms,
-    {
-        "arms": "3",
-        "data": "pendigits",
-        "depth": "8",
-        "width": "32",
-        "seeds": "4",
-        "learning_rate": "0.02",
-        "b.constraint": "centralize_unit",
-        "c.activation": "relu",
-        "c.initializer": "he_normal",
-        "c.normalization": "batch",
-    },
-)
 
 
 def desk() -> Desk:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import streamlit as st
 
-from pages.ui import state, words
+from pages.ui import desks, state, words
 from pages.ui.ways import MAP, way
 from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
@@ -85,7 +85,7 @@ def _to_map(p: Propagation) -> dict[str, str]:
     }
     query = to_query(p.experiment)
     for name, value in looked.items():
-        low, high, _ = state.MAP.numbers[name]
+        low, high, _ = desks.MAP.numbers[name]
         if np.isfinite(value):
             query[f"view.{name}"] = f"{min(max(value, low), high):.3g}"
     return query

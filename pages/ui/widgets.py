@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import own_formula, state, words
+from pages.ui import desks, own_formula, state, words
 from pages.ui.clicks import once
 from pages.ui.fields import Number, number_field, slider, take, view_slider, widget
 from snn_core.activations import formula, is_formula
@@ -101,7 +101,7 @@ def used(name: str, draft: Mapping[str, Any]) -> bool:
     """Returns whether the setting, or the part whose parameter it is, says anything here."""
     name = name.partition(".")[0]
 
-    def current(other: str) -> state.Value | None:
+    def current(other: str) -> desks.Value | None:
         return draft.get(other, state.default(other))
 
     return all(current(other) in allowed for other, allowed in NEEDS.get(name, {}).items())
@@ -181,7 +181,7 @@ def _undo() -> None:
 
 def _reset() -> None:
     st.button(
-        "Reset settings" if state.desk() == state.TRAIN else "Reset",
+        "Reset settings" if state.desk() == desks.TRAIN else "Reset",
         on_click=state.reset,
         key="reset",
         type="tertiary",

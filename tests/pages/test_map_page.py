@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import state, theorems
+from pages.ui import desks, theorems
 from snn_core.theory.designer import solve_selu
 from tests.pages.test_pages import ROOT, chart, healthy, link, opened, set_to
 
@@ -160,9 +160,9 @@ def test_no_link_breaks_it(query: dict[str, str]) -> None:
     assert chart(at, "plane")["alt"].startswith("Moment map")
 
 
-@pytest.mark.parametrize("name", sorted(state.MAP.numbers))
+@pytest.mark.parametrize("name", sorted(desks.MAP.numbers))
 def test_every_number_has_a_usual_value_within_its_bounds(name: str) -> None:
-    low, high, usual = state.MAP.numbers[name]
+    low, high, usual = desks.MAP.numbers[name]
     assert low <= usual <= high
 
 

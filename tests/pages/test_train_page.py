@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import (
+    desks,
     layer_figures,
     live,
-    state,
     training_figures,
     training_tabs,
     training_words,
@@ -101,7 +101,7 @@ def change(at: AppTest, kind: str, name: str, value: Any) -> AppTest:
 def test_an_empty_link_opens_with_three_arms_and_their_first_record() -> None:
     at = opened({})
     assert [arm.network.activation for arm in training(at).experiments] == ["selu", "selu", "relu"]
-    assert link(at) == dict(state.TRAIN.opening)
+    assert link(at) == dict(desks.TRAIN.opening)
     assert steps(at) == 0 and "validation loss" in chart(at, "curves")["alt"]
     assert arms_from_query(link(at)) == training(at).experiments
 

@@ -1,0 +1,92 @@
+"""What each page's link holds: how it is read, what it opens with, what may be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from snn_core.datasets import DATASETS, is_labelled
+from snn_core.spec import arm_settings, read_arms, read_query, settings
+
+__all__ = ["MAP", "PROPAGATE", "TRAIN", "Desk", "Draft", "Value"]
+
+Value = bool | int | float | str
+Draft = dict[str, Value]
+
+
+def _read_one(query: Mapping[str, str]) -> tuple[Draft, list[str]]:
+    opened, found = read_query(query)
+    return settings(opened), found
+
+
+def _read_arms(query: Mapping[str, str]) -> tuple[Draft, list[str]]:
+    """The arms of a link; where their data can't be learned, data that can."""
+    opened, found = read_arms(query)
+    draft, data = arm_settings(opened), opened[0].data
+    if not is_labelled(DATASETS[data]):
+        images = any(arm.network.kind == "cnn" for arm in opened)
+        draft = {k: v for k, v in draft.items() if not k.startswith("data.")}
+        draft["data"] = "digits" if images else "moons"
+        if query.get("data") == data:
+            found = [*found, f"{data} is drawn from a law and has nothing to learn."]
+    return draft, found
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A page's link: its name, what may be looked at, how it is read, and what an empty one means.
+
+    An ``opening`` is a setting of the page's own; it stands in the link in full, since a link is
+    always relative to the library's defaults. ``numbers`` are views too, each with its bounds and
+    its usual value; widgets know them by their key in the link, ``view.`` and the name.
+    """
+
+    page: str
+    views: tuple[str, ...]
+    read: Callable[[Mapping[str, str]], tuple[Draft, list[str]]]
+    opening: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+
+
+PROPAGATE = Desk("propagate", ("axis", "layer", "mean", "tab"), _read_one)
+MAP = Desk(
+    "map",
+    ("axis", "claim", "framework", "shade", "tab"),
+    _read_one,
+    numbers={
+        "omega": (-2.0, 2.0, 0.0),  # of the map that is drawn
+        "tau": (0.0, 4.0, 1.0),
+        "mean": (-3.0, 3.0, 0.5),  # where the orbit starts
+        "variance": (0.001, 100.0, 2.0),
+        "mean_low": (-5.0, 5.0, -0.1),  # the domain of a proof
+        "mean_high": (-5.0, 5.0, 0.1),
+        "omega_low": (-5.0, 5.0, -0.1),
+        "omega_high": (-5.0, 5.0, 0.1),
+        "variance_low": (0.001, 100.0, 0.8),
+        "variance_high": (0.001, 100.0, 1.5),
+        "tau_low": (0.01, 10.0, 0.95),
+        "tau_high": (0.01, 10.0, 1.1),
+        "wanted_mean": (-3.0, 3.0, 0.0),  # the designer's fixed point
+        "wanted_variance": (0.01, 20.0, 1.0),
+        "keep": (0.05, 0.99, 0.95),
+        "sigma_w": (0.0, 4.0, 1.0),  # of the mean-field side
+        "sigma_b": (0.0, 2.0, 0.0),
+    },
+)
+TRAIN = Desk(
+    "train",
+    ("arm", "goal", "layer", "speed", "tab"),
+    _read_arms,
+    {
+        "arms": "3",
+        "data": "pendigits",
+        "depth": "8",
+        "width": "32",
+        "seeds": "4",
+        "learning_rate": "0.02",
+        "b.constraint": "centralize_unit",
+        "c.activation": "relu",
+        "c.initializer": "he_normal",
+        "c.normalization": "batch",
+    },
+)
