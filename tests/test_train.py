@@ -568,6 +568,7 @@ def test_the_layer_of_a_divergence_is_where_it_began(place: int) -> None:
     leaves = [w for run in team.net.weights for w in run] + [team.net.head_weight[0]]
     with torch.no_grad():
         leaves[place - 1][1] = 3e38
+        leaves[place - 1][1, ::2] = -3e38  # a whole layer at -inf would be finite after SELU
     advance(team, 5, lambda step: 0.0, False, lambda: False)
     assert team.fault is not None and team.fault[:2] == (1, place) and team.step == 0
     team = team_of(SMALL, task_of(SMALL), (0, 1))
@@ -740,6 +741,16 @@ def test_work_side_by_side_is_in_order_and_over_when_it_returns() -> None:
     with pytest.raises(Stopped):
         side_by_side(crew, range(20), work)
     assert sorted(done) == [k for k in range(20) if k != 5]
+
+
+@pytest.mark.parametrize(("width", "stacks"), [(16, 1), (64, 1), (256, 4)])
+def test_only_large_networks_are_worth_a_thread_each(
+    width: int, stacks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arm_module, "CORES", 4)
+    groups = arm_module._groups(changed(SMALL, width=width, seeds=8, batch_size=64))
+    assert len(groups) == stacks
+    assert [seed for group in groups for seed in group] == list(range(8))
 
 
 def test_no_thread_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:

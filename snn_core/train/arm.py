@@ -27,6 +27,7 @@ ShouldStop = Callable[[], bool]
 SHOWN_ROWS = 512
 LONGEST_UPDATE = 5.0  # seconds
 LONGEST_PRODUCT = 0.2  # seconds; nobody is asked whether to stop during two of them
+PIECE = 2**21  # multiplications of one product from which on another thread pays, as measured
 
 
 @dataclass
@@ -56,13 +57,16 @@ class Arm:
 def start_arm(experiment: Experiment) -> Arm:
     """Returns the arm before its first update; a ValueError says what can't be trained.
 
-    On a CPU convolutions are fastest as one network per single-threaded thread, and stacks of
-    dense networks as one stack per core; an accelerator takes all seeds at once.
+    On a CPU convolutions are fastest as one network per single-threaded thread, small dense
+    networks as one stack on one core, large ones as one stack per core; an accelerator takes all
+    seeds at once.
     """
     task = task_of(experiment)
     _check(experiment, task)
     teams = [team_of(experiment, task, seeds) for seeds in _groups(experiment)]
-    return Arm(experiment, task, teams, experiment.training.learning_rate)
+    small = experiment.network.kind == "mlp" and _products(experiment) < 4 * PIECE
+    crew = Crew(1 if small else CORES)
+    return Arm(experiment, task, teams, experiment.training.learning_rate, crew=crew)
 
 
 def _groups(experiment: Experiment) -> list[range]:
@@ -73,9 +77,16 @@ def _groups(experiment: Experiment) -> list[range]:
     elif experiment.network.kind == "cnn":
         count = seeds
     else:
-        count = max(min(CORES, seeds // 2, 4), 1)
+        count = max(min(CORES, seeds // 2, _products(experiment) // PIECE, 4), 1)
     cuts = [seeds * index // count for index in range(count + 1)]
     return [range(a, b) for a, b in itertools.pairwise(cuts)]
+
+
+def _products(experiment: Experiment) -> int:
+    """The multiplications of one layer's product, all seeds together, in the mean of layers."""
+    layers = plan_of(experiment)
+    weights = sum(layer.fan_in * layer.outputs for layer in layers) // len(layers)
+    return experiment.seeds * experiment.training.batch_size * weights
 
 
 def _check(experiment: Experiment, task: Task) -> None:

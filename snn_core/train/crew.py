@@ -1,4 +1,9 @@
-"""Work side by side: threads that stay for the next piece, since starting one costs a layer."""
+"""Work side by side: threads that stay for the next piece, since starting one costs a layer.
+
+A step of a small network is some hundred products of some microseconds each. Two threads at it
+take the interpreter from each other at every one, and a product on two cores waits for the slower
+one, which on a busy machine may be a time slice away. One thread on one core is faster there.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +28,29 @@ IDLE = 1.0  # seconds without work after which a thread ends
 
 @dataclass
 class Crew:
-    """Threads that compute on one core each; whoever has no work for a second ends by itself."""
+    """Threads that compute on one core each; whoever has no work for a second ends by itself.
 
+    ``cores`` is how many a lone piece of work is spread over.
+    """
+
+    cores: int = CORES
     tasks: SimpleQueue[Callable[[], None]] = field(default_factory=SimpleQueue)
     threads: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def side_by_side(crew: Crew, pieces: Sequence[Piece], work: Callable[[Piece], T]) -> list[T]:
-    """Returns the work on every piece: a lone one's on all cores, several on one core each.
+    """Returns the work on every piece: a lone one's on the crew's cores, several on one each.
 
     The caller is one of the workers. All work is over when it returns or raises what one raised.
     """
     helpers = min(CORES, len(pieces)) - 1
-    if not helpers:
-        return [work(piece) for piece in pieces]
+    if helpers <= 0:
+        torch.set_num_threads(crew.cores)
+        try:
+            return [work(piece) for piece in pieces]
+        finally:
+            torch.set_num_threads(CORES)
     found: list[Future[T]] = [Future() for _ in pieces]
     waiting = deque(zip(pieces, found, strict=True))
 
