@@ -211,7 +211,7 @@ def test_accidents_are_said_with_their_layer() -> None:
 
 def test_units_inside_the_box_are_counted() -> None:
     p = RESULTS["normal"]  # omega = tau up to sign, so no unit has both near their targets
-    assert words.units(p, 1).startswith("0.0% of the units of layer 1 (dense 1)")
+    assert words.units(p, 1).startswith("0 % of the units of layer 1 (dense 1)")
 
 
 @pytest.mark.parametrize(("value", "text"), [

@@ -121,7 +121,7 @@ def letters(curves: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Drawing:
         "x": np.array([x for _, x, _ in found]),
         "y": np.array([y for *_, y in found]),
         "text": [f"<b>{letter(arm)}</b>" for arm, *_ in found],
-        "textposition": [places[index] for index in range(len(found))],
+        "textposition": np.array([places[index] for index in range(len(found))]),
         "textfont": {"color": [ARMS[arm] for arm, *_ in found], "size": 14},
         "showlegend": False,
         "hoverinfo": "skip",

@@ -30,7 +30,7 @@ __all__ = [
 
 MOST = 24  # trainings that one server holds at once; each has a thread and some 50 MiB at most
 ROUTINE = 3.0  # seconds between signs of life where nothing moves; a lease lasts 10
-HURRIED = 0.12  # between looks at a training that runs
+HURRIED = 0.15  # between looks at a training that runs
 SESSION = "training"
 
 

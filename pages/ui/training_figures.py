@@ -130,6 +130,7 @@ def heat(
         middle = median(values) if values.size else values.reshape(0, 0)
         found.append((x, middle))
     scale = _scale([middle for _, middle in found], log)
+    alike = len({middle.shape[1:] for _, middle in found}) == 1  # one panel's labels are all's
     shown = []
     for (x, middle), title in zip(found, titles, strict=False):
         z = np.log10(np.where(middle > 0, middle, np.nan)) if log else middle
@@ -142,7 +143,8 @@ def heat(
             "coloraxis": "coloraxis",
             "hovertemplate": f"step %{{x}}, layer %{{y}}: {name} {value}<extra></extra>",
         }
-        axis = {"showgrid": False, "dtick": _layer_tick(middle)}
+        labelled = not (shown and alike)  # a label costs as much time to draw as a layer
+        axis = {"showgrid": False, "dtick": _layer_tick(middle), "showticklabels": labelled}
         shown.append(
             Panel(
                 short(title, len(titles)),
@@ -150,13 +152,15 @@ def heat(
                 x="step",
                 y="layer" if not shown else "",
                 shapes=marks(at),
-                x_axis={"showgrid": False},
+                x_axis={"showgrid": False, "nticks": 4},
                 y_axis=axis,
             )
         )
     drawn = panels.figure(shown or [Panel("", [])], hover="closest")
     drawn["layout"] |= {"coloraxis": scale, "height": 270}
     drawn["layout"]["margin"] |= {"r": 70}
+    stacked = {f"yaxis{at}.showticklabels": True for at in range(2, len(shown) + 1)}
+    drawn["layout"]["meta"]["narrow"] |= stacked
     bar = "coloraxis.colorbar"  # on a narrow screen beside the first panel only
     drawn["layout"]["meta"]["narrow"] |= {
         f"{bar}.len": 0.33,

@@ -11,7 +11,7 @@ function load(url) {
     : new Promise((resolve, reject) => {
         const script = document.createElement("script");
         script.src = url;
-        script.onload = () => resolve(window.Plotly);
+        script.onload = () => resolve(remembering(window.Plotly));
         script.onerror = () => {
           library = undefined; // so that the next figure tries again
           script.remove();
@@ -20,6 +20,39 @@ function load(url) {
         document.head.appendChild(script);
       });
   return library;
+}
+
+// At every redraw Plotly asks of every trace which of its attributes are arrays, and walks its whole
+// schema for the answer: up to a third of a redraw. The answer depends on the trace's type and on
+// which attributes it has as arrays, so it is kept. Where a Plotly has no such function, none is.
+function remembering(Plotly) {
+  const schema = Plotly.PlotSchema;
+  const ask = schema?.findArrayAttributes;
+  if (!ask || ask.original) return Plotly;
+  const known = new Map();
+  schema.findArrayAttributes = (trace) => {
+    const arrays = arraysOf(trace);
+    if (!arrays) return ask(trace);
+    const key = `${trace.type} ${arrays.join()}`;
+    if (!known.has(key)) known.set(key, ask(trace));
+    return [...known.get(key)];
+  };
+  schema.findArrayAttributes.original = ask;
+  return Plotly;
+}
+
+// The paths of all arrays in a trace; nothing where one holds objects, which may hold others.
+function arraysOf(value, path = "", found = []) {
+  for (const [name, item] of Object.entries(value)) {
+    if (name[0] === "_" || !item || typeof item !== "object") continue;
+    if (ArrayBuffer.isView(item)) found.push(path + name);
+    else if (Array.isArray(item)) {
+      const plain = (each) => !each || typeof each !== "object" || isRow(each);
+      if (!item.every((each) => plain(each) || ArrayBuffer.isView(each))) return null;
+      found.push(path + name);
+    } else if (!arraysOf(item, `${path}${name}.`, found)) return null;
+  }
+  return found;
 }
 
 function theme(element) {
@@ -97,6 +130,7 @@ function styled(figure, colours, narrow) {
   for (const name of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
     layout[name] = {
       gridcolor: colours.border, zerolinecolor: colours.border, linecolor: colours.border,
+      ticklabeloverflow: "allow", // else every redraw measures every label
       ...layout[name],
     };
   }
