@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-PAGES = {  # name in a root link -> file, title
+# Name in a root link -> file, title. All but the first need a file in pages/ with their address too.
+PAGES = {
     "propagate": ("pages/explore/propagate.py", "Propagate"),
     "map": ("pages/explore/moment_map.py", "Moment map"),
     "train": ("pages/train/train.py", "Train"),

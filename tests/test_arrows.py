@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app import PAGES
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # A module of snn_core imports lower ranks only; modules of one rank are strangers.
@@ -68,8 +70,13 @@ def complaints(module: str, imported: Iterable[str]) -> list[str]:
 
 
 def _outside_core(here: list[str], there: list[str]) -> str:
-    """app -> pages.ui; pages/<section> -> pages.ui, snn_core; pages.ui -> snn_core."""
+    """app -> pages.ui; pages/<section> -> pages.ui, snn_core; pages.ui -> snn_core.
+
+    A script directly in pages/ is an address and knows app only.
+    """
     name = ".".join(here[:3])
+    if here[0] == "pages" and len(here) == 2:
+        return "" if there[0] == "app" else f"{name} may import app only"
     if name == "pages.ui.figures" and there[0] == "streamlit":
         return f"{name} may not import streamlit"
     if name == "app" and there[0] == "snn_core":
@@ -132,12 +139,14 @@ def test_every_module_of_the_core_has_a_rank() -> None:
     assert not missing, f"give {', '.join(missing)} a rank in {Path(__file__).name}"
 
 
-def test_no_script_stands_directly_in_pages() -> None:
-    found = [p.name for p in (ROOT / "pages").glob("*.py")]
-    assert not found, (
-        f"{found} in pages/: Streamlit runs pages/*.py without app.py on a cold deep link; "
-        "put the file into a section, pages/<section>/"
-    )
+def test_a_script_directly_in_pages_is_the_address_of_a_page_and_runs_the_app() -> None:
+    """On a server that has not run app.py yet Streamlit runs pages/*.py in its place."""
+    first, *others = PAGES
+    found = {p.stem.partition("_")[2]: p for p in (ROOT / "pages").glob("*.py")}
+    assert set(found) == set(others) and PAGES[first]
+    for path in found.values():
+        _, *body = ast.parse(path.read_text("utf-8")).body  # after the docstring
+        assert [ast.unparse(node) for node in body] == ["from app import main", "main()"]
 
 
 def test_every_page_that_the_app_names_exists() -> None:
@@ -164,6 +173,7 @@ def test_every_page_that_the_app_names_exists() -> None:
         ("pages.ui.figures", "import streamlit", "figures may not import streamlit"),
         ("pages.ui.state", "from pages.explore import propagate", "may not import pages.explore"),
         ("pages.explore.propagate", "import app", "may not import app"),
+        ("pages.1_map", "import snn_core", "may import app only"),
         ("pages.explore.propagate", "from pages.train import arena", "not import pages.train"),
         ("app", "import snn_core as snn", "app may not import snn_core"),
         ("snn_core.sweep", "import snn_core as snn", "not from the public face"),
