@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-# Name in a root link -> file, title. All but the first need a file in pages/ with their address too.
+# Name in a root link -> file, title. All but the first have their address in pages/ too.
 PAGES = {
     "propagate": ("pages/explore/propagate.py", "Propagate"),
     "map": ("pages/explore/moment_map.py", "Moment map"),

@@ -13,9 +13,11 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 from playwright.sync_api import Page, sync_playwright
 
+from pages.ui.desks import TRAIN
 from tests.browser.chromium import FLAGS, install
 from tests.browser.server import serve
 
@@ -71,7 +73,8 @@ def server_of(address: str) -> int:
 
 
 def measure(page: Page, process: int, seconds: float, speed: str) -> None:
-    page.goto(f"/?page=train{speed}")
+    opening = {"page": "train"} | dict(TRAIN.opening) | {"steps": "5000"}  # so as not to end
+    page.goto(f"/?{urlencode(opening)}{speed}")
     page.wait_for_selector(".st-key-curves .js-line", state="attached", timeout=90_000)
     page.wait_for_timeout(2000)
     page.evaluate(COUNT)

@@ -7,6 +7,7 @@ of a figure that grows, only what is new is sent.
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +26,11 @@ _LIBRARY = pathlib.Path(plotly.__file__).parent / "package_data"
 # the installed package and is neither committed nor sent with the figures.
 _SERVED = v1.declare_component("plotlyjs", path=str(_LIBRARY))
 _URL = f"component/{_SERVED.name}/plotly.min.js"
+# The script of a component is sent with every message to it, so it is served as a file too, and
+# what is sent only fetches it. Its hash makes an old one in a browser's cache of no account.
+_SCRIPTS = _HERE / "served"
+_SCRIPT = v1.declare_component("plotly_view", path=str(_SCRIPTS))
+_HASH = hashlib.sha256((_SCRIPTS / "view.js").read_bytes()).hexdigest()[:12]
 # Plotly puts its style sheet into the document's head, which a shadow root would not see.
 _VIEW = st.components.v2.component(
     "plotly_view",
@@ -32,7 +38,9 @@ _VIEW = st.components.v2.component(
     "<button type='button' class='picture' title='Save this figure as a picture' hidden>PNG"
     "</button></div>",
     css=(_HERE / "view.css").read_text(),
-    js=(_HERE / "view.js").read_text(),
+    js=(_HERE / "fetch.js")
+    .read_text()
+    .replace("VIEW", f"component/{_SCRIPT.name}/view.js?{_HASH}"),
     isolate_styles=False,
 )
 _SENT = "plotly_view.sent"
