@@ -43,19 +43,6 @@ def warm_up_training() -> bool:
     return True
 
 
-def clear_up() -> None:
-    """Frees, once per visitor, what visitors before have left.
-
-    A training refers to itself, so its networks stay until a full collection, which Python makes
-    after some ten thousand new objects; large ones are hundreds of megabytes.
-    """
-    if "visited" not in st.session_state:
-        import gc
-
-        st.session_state["visited"] = True
-        gc.collect()
-
-
 def main() -> None:
     """Sets up the frame, follows a root link to its page, and runs the page."""
     st.set_page_config(page_title="Self-normalizing networks", page_icon="〰️", layout="wide")
@@ -75,10 +62,10 @@ def main() -> None:
         warm_up()
         if current == pages["train"]:
             warm_up_training()
-    clear_up()
-    if current != pages["train"]:
-        from pages.ui import live
+    from pages.ui import live
 
+    live.clear_up()
+    if current != pages["train"]:
         live.elsewhere(pages["train"])
     current.run()
 

@@ -278,6 +278,12 @@ class Job(Generic[Item]):
             self._now()
             return not self._ended
 
+    @property
+    def unwatched(self) -> bool:
+        """Whether nobody has touched it for so long that it ends, or would have ended."""
+        with self._changed:
+            return self._now() - self._touched >= self._end_after
+
     def wait(self, timeout: float) -> str:
         """Returns the state as soon as it is neither running nor queued, or after the timeout."""
         last = time.monotonic() + timeout

@@ -235,8 +235,6 @@ def test_fifty_starts_and_stops_leave_nothing_behind() -> None:
             time.sleep(0.001)
         training.job.stop()
         assert training.job.join(LONG)
-        forget(training)
-        assert training.run is not None and len(training.run.checkpoints) == 1
         return weakref.ref(training)
 
     once()
@@ -253,6 +251,22 @@ def test_fifty_starts_and_stops_leave_nothing_behind() -> None:
     assert threading.active_count() <= before
     assert all(each() is None for each in kept)
     assert last - first < 200_000  # bytes, for forty of them
+
+
+def test_only_a_training_that_nobody_watches_is_forgotten() -> None:
+    training = begin(ARMS, pause_after=0.2, end_after=0.4)
+    training.job.step(2)
+    training.job.wait(LONG)
+    forget(training)
+    assert training.run is not None
+    records = history(training)
+    assert training.job.join(LONG)
+    training.job.touch()  # somebody still looks at what it has shown
+    forget(training)
+    assert training.run is not None
+    time.sleep(0.5)
+    forget(training)
+    assert training.run is None and history(training) == records
 
 
 class Steering(RuleBasedStateMachine):

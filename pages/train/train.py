@@ -51,7 +51,7 @@ def _training() -> Training | None:
     training = live.current() or live.adopt(st.query_params.get(state.JOB, ""))
     try:
         arms = state.arms(widgets.used)
-        if training is None or _to_restart(training, arms):
+        if training is None or live.is_forgotten(training) or _to_restart(training, arms):
             training = _begin(arms)
     except ValueError as error:
         kept = " The figures still show the last setting that worked." if training else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 from collections.abc import Sequence
@@ -19,11 +20,13 @@ __all__ = [
     "adopt",
     "beat",
     "begin",
+    "clear_up",
     "current",
     "elsewhere",
     "end",
     "hurried",
     "is_busy",
+    "is_forgotten",
     "revive",
     "warm_up",
 ]
@@ -70,11 +73,7 @@ def begin(experiments: Sequence[Experiment]) -> Training:
         ValueError: The server holds as many as it can.
     """
     end()
-    known = list(_shelf().values())
-    over = [training for training in known if not training.job.alive]
-    for training in over[:-MOST]:  # sessions that are gone but not forgotten yet
-        live.forget(training)
-    busy = len(known) - len(over)
+    busy = sum(training.job.alive for training in list(_shelf().values()))
     if busy >= MOST:
         raise ValueError(
             f"This server already holds {busy} trainings, its limit is {MOST}. One that nobody "
@@ -89,6 +88,24 @@ def adopt(job: str) -> Training | None:
     if found is None or not found.job.alive:
         return None
     return _keep(found)
+
+
+def clear_up() -> None:
+    """Frees, once per visitor, the networks of visitors who are gone.
+
+    Streamlit remembers a session for a while, and the process's first ones for good: they were
+    there when `warm_up` took everything out of the garbage collector.
+    """
+    if "cleared_up" not in st.session_state:
+        st.session_state["cleared_up"] = True
+        for training in list(_shelf().values()):
+            live.forget(training)
+        gc.collect()
+
+
+def is_forgotten(training: Training) -> bool:
+    """Returns whether its networks were let go, so that it can't go on."""
+    return training.run is None and not training.job.alive
 
 
 def _keep(training: Training) -> Training:

@@ -148,8 +148,8 @@ def _look_at(at: int, last: int) -> None:
 
 def kept(training: Training, at: int) -> int:
     """Returns the last step up to ``at`` whose networks are kept, where one goes back to."""
-    assert training.run is not None
-    return checkpoint_at(training.run, at).step if training.run.checkpoints else 0
+    run = training.run
+    return checkpoint_at(run, at).step if run is not None and run.checkpoints else 0
 
 
 def _steps(training: Training) -> list[int]:

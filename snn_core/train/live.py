@@ -236,6 +236,7 @@ def revive(training: Training) -> None:
 
 
 def forget(training: Training) -> None:
-    """Lets go of all but the last networks of a training that nobody looks at any more."""
-    if training.run is not None:
-        training.run.checkpoints = training.run.checkpoints[-1:]
+    """Lets go of the networks of a training that nobody looks at any more; its records stay."""
+    with training.lock:
+        if training.job.unwatched:
+            training.run = None

@@ -277,6 +277,16 @@ def test_an_accident_is_one_sentence_without_a_trace() -> None:
     assert "failed on the server" in at.error[0].value and "secret" not in at.error[0].value
 
 
+def test_a_training_whose_networks_were_let_go_starts_over() -> None:
+    at = opened()
+    old = at.session_state["training"]
+    old.job.stop()
+    assert old.job.join(10)
+    old.run = None
+    new = healthy(at.run()).session_state["training"]
+    assert new is not old and new.job.alive and "step 0" in chart(at, "curves")["alt"]
+
+
 def test_a_full_server_says_so() -> None:
     with patch.object(live, "MOST", 0):
         at = opened()
