@@ -64,10 +64,10 @@ def main() -> None:
             warm_up_training()
     from pages.ui import live
 
-    live.clear_up()
     if current != pages["train"]:
         live.elsewhere(pages["train"])
     current.run()
+    live.clear_up()  # last, so that no plot waits for it
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ __all__ = [
     "warm_up",
 ]
 
-MOST = 24  # trainings that one server holds at once; each has a thread and some 50 MiB at most
+# Trainings that one server holds at once, each with a thread and some 50 MiB of its past; networks
+# that there is no room for are refused.
+MOST = 24
 ROUTINE = 3.0  # seconds between signs of life where nothing moves; a lease lasts 10
 HURRIED = 0.15  # between looks at a training that runs
 SESSION = "training"
