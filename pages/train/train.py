@@ -38,12 +38,19 @@ def main() -> None:
         training = _training()
         if training is not None:
             _transport(training)
-            st.session_state["train.busy"] = live.is_busy(training)
-            st.fragment(watch.draw, run_every=live.hurried(training), key="watch")()
+            _watched(training)
     with right:
         if training is not None:
             with st.container(key="details"):
                 _take_away(training)
+
+
+def _watched(training: Training) -> None:
+    """Draws what moves, in fragments that run at their own pace from now on."""
+    st.session_state["train.busy"] = live.is_busy(training)
+    st.session_state["train.inline"] = True
+    st.fragment(watch.pulse, run_every=live.pace(training, watch.PULSE), key="pulse")()
+    st.fragment(watch.draw, run_every=live.pace(training, watch.CALM), key="watch")()
 
 
 def _training() -> Training | None:

@@ -24,9 +24,9 @@ __all__ = [
     "current",
     "elsewhere",
     "end",
-    "hurried",
     "is_busy",
     "is_forgotten",
+    "pace",
     "revive",
     "warm_up",
 ]
@@ -35,7 +35,6 @@ __all__ = [
 # that there is no room for are refused.
 MOST = 24
 ROUTINE = 3.0  # seconds between signs of life where nothing moves; a lease lasts 10
-HURRIED = 0.15  # between looks at a training that runs
 SESSION = "training"
 
 
@@ -147,9 +146,9 @@ def is_busy(training: Training) -> bool:
     return training.job.state in ("running", "queued")
 
 
-def hurried(training: Training | None) -> float:
-    """Returns the seconds between two looks."""
-    return HURRIED if training is not None and is_busy(training) else ROUTINE
+def pace(training: Training, busy: float) -> float:
+    """Returns the seconds between two runs that look at the training, ``busy`` while it runs."""
+    return busy if is_busy(training) else ROUTINE
 
 
 def elsewhere(page: StreamlitPage) -> None:

@@ -49,6 +49,7 @@ MEAN, VARIANCE, GRADIENT, UNITS, CORRELATION, SATURATED, NEUTRAL, *ARMS = PALETT
 INK = "#16202B"
 DECADES = 1.0  # a span from which a linear axis hides the small values
 HEIGHT = 400
+BETWEEN_ROWS = 0.14  # of the height, for the titles
 NARROW = {"margin.l": 46, "margin.t": 30, "legend.y": -0.11, "legend.yanchor": "top"}
 
 
@@ -67,32 +68,45 @@ class Panel:
 
 
 def figure(
-    panels: Sequence[Panel], keys: Sequence[dict[str, Any]] = (), hover: str = "x unified"
+    panels: Sequence[Panel],
+    keys: Sequence[dict[str, Any]] = (),
+    hover: str = "x unified",
+    rows: int = 1,
 ) -> dict[str, Any]:
-    """Returns the panels in one row; stacked on a narrow screen, by ``layout.meta.narrow``.
+    """Returns the panels row by row; one below the other on a narrow screen, by
+    ``layout.meta.narrow``. Panels that stand in one column have one x axis.
 
     As Plotly's JSON has it, unchecked: a figure follows a hand, and checking takes longer than
     making it. The tests check.
     """
-    count, gap = len(panels), 0.11 if any(panel.y for panel in panels) else 0.07
-    width = (1 - gap * (count - 1)) / count
+    count, columns = len(panels), len(panels) // rows
+    gap = 0.11 if any(panel.y for panel in panels) else 0.07
+    width = (1 - gap * (columns - 1)) / columns
+    height = (1 - BETWEEN_ROWS * (rows - 1)) / rows
     traces = list(keys)
     layout: dict[str, Any] = {"annotations": [], "shapes": []}
     narrow: dict[str, Any] = {"height": 225 * count + 110} | NARROW
     for index, panel in enumerate(panels):
-        at = "" if index == 0 else str(index + 1)
-        left, top = index * (width + gap), 1 - index / count
-        stacked = [top - (1 if index == count - 1 else 0.7) / count, top]
-        layout[f"xaxis{at}"], layout[f"yaxis{at}"] = _axes(panel, at, [left, left + width])
+        row, column = divmod(index, columns)
+        x, y = (str(at + 1) if at else "" for at in (column, index))
+        left, bottom = column * (width + gap), (rows - 1 - row) * (height + BETWEEN_ROWS)
+        top = bottom + height
+        x_axis, y_axis = _axes(panel, x, y)
         if hover == "x unified":
-            layout[f"xaxis{at}"]["unifiedhovertitle"] = {"text": f"{panel.x} %{{x}}"}
-        layout["annotations"].append(_title(panel.title, left))
-        narrow |= {f"xaxis{at}.domain": [0.0, 1.0], f"yaxis{at}.domain": stacked}
+            x_axis["unifiedhovertitle"] = {"text": f"{panel.x} %{{x}}"}
+        layout[f"yaxis{y}"] = y_axis | ({"domain": [bottom, top]} if rows > 1 else {})
+        if row == rows - 1:
+            layout[f"xaxis{x}"] = x_axis | {"domain": [left, left + width]}
+            narrow[f"xaxis{x}.domain"] = [0.0, 1.0]
+        layout["annotations"].append(_title(panel.title, left, top))
+        highest = 1 - index / count
+        lowest = highest - (1 if index == count - 1 else 0.7) / count
+        narrow[f"yaxis{y}.domain"] = [lowest, highest]
         if index < count - 1 and panel.x == panels[-1].x:  # the lowest panel says it for all
-            narrow[f"xaxis{at}.title.text"] = ""
-        narrow |= {f"annotations.{index}.x": 0.0, f"annotations.{index}.y": top}
-        traces += [trace | {"xaxis": f"x{at}", "yaxis": f"y{at}"} for trace in panel.traces]
-        layout["shapes"] += [_placed(shape, at) for shape in panel.shapes]
+            narrow[f"xaxis{x}.title.text"] = ""
+        narrow |= {f"annotations.{index}.x": 0.0, f"annotations.{index}.y": highest}
+        traces += [trace | {"xaxis": f"x{x}", "yaxis": f"y{y}"} for trace in panel.traces]
+        layout["shapes"] += [_placed(shape, x, y) for shape in panel.shapes]
     layout |= {
         "height": HEIGHT,
         "margin": {"l": 52, "r": 8, "t": 64 if keys else 30, "b": 44},
@@ -104,35 +118,34 @@ def figure(
     return {"data": traces, "layout": layout}
 
 
-def _placed(shape: dict[str, Any], at: str) -> dict[str, Any]:
+def _placed(shape: dict[str, Any], x: str, y: str) -> dict[str, Any]:
     """A shape on its panel's axes; one that says "domain" spans the panel in that direction."""
     refs = {
         f"{axis}ref": f"{axis}{at}" + (" domain" if shape.get(f"{axis}ref") == "domain" else "")
-        for axis in "xy"
+        for axis, at in (("x", x), ("y", y))
     }
     return shape | refs
 
 
-def _axes(panel: Panel, at: str, domain: list[float]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _axes(panel: Panel, x: str, y: str) -> tuple[dict[str, Any], dict[str, Any]]:
     shared = {"automargin": False, "ticks": "outside", "ticklen": 3, "zeroline": False}
     shared |= {"exponentformat": "power"}
-    x = shared | {
-        "domain": domain,
-        "anchor": f"y{at}",
+    horizontal = shared | {
+        "anchor": f"y{y}",
         "title": {"text": panel.x, "standoff": 6, "font": {"size": 13}},
     }
-    y = shared | {
-        "anchor": f"x{at}",
+    vertical = shared | {
+        "anchor": f"x{x}",
         "title": {"text": panel.y, "standoff": 4, "font": {"size": 13}},
         # A zoom made on a linear axis means nothing on a logarithmic one, so it is dropped then.
         "type": "log" if panel.log else "linear",
         "uirevision": "log" if panel.log else "linear",
     }
-    return x | (panel.x_axis or {}), y | (panel.y_axis or {})
+    return horizontal | (panel.x_axis or {}), vertical | (panel.y_axis or {})
 
 
-def _title(text: str, left: float) -> dict[str, Any]:
-    place = {"xref": "paper", "yref": "paper", "x": left, "y": 1.0}
+def _title(text: str, left: float, top: float) -> dict[str, Any]:
+    place = {"xref": "paper", "yref": "paper", "x": left, "y": top}
     return place | {
         "text": f"<b>{text}</b>",
         "showarrow": False,

@@ -115,59 +115,60 @@ def _curves(history: Sequence[Snapshot], what: str) -> list[Drawing]:
     return [*traces, letters(ends)]
 
 
-def heat(
-    history: Sequence[Snapshot], name: str, titles: Sequence[str], at: int | None = None
-) -> Drawing:
-    """Returns a heat map of layer against step for every arm, on one colour scale.
+def heat(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = None) -> Drawing:
+    """Returns heat maps of layer against step for every arm, all arms on one colour scale.
 
-    ``name`` is "variance" (its colours are logarithmic, and meet at 1) or "mean" (they meet at 0).
-    A colour that comes in from the right is a layer that leaves the fixed point while learning;
-    one that grows from bottom to top is a network that amplifies with depth.
+    Above the variance (its colours are logarithmic, and meet at 1), below the mean (they meet at
+    0). A colour that comes in from the right is a layer that leaves the fixed point while
+    learning; one that grows from bottom to top is a network that amplifies with depth.
     """
-    log, found = name == "variance", []
-    for index, _ in arms(history):
-        x, values = _columns(*series(history, index, name))
-        middle = median(values) if values.size else values.reshape(0, 0)
-        found.append((x, middle))
-    scale = _scale([middle for _, middle in found], log)
-    alike = len({middle.shape[1:] for _, middle in found}) == 1  # one panel's labels are all's
-    shown = []
-    for (x, middle), title in zip(found, titles, strict=False):
-        z = np.log10(np.where(middle > 0, middle, np.nan)) if log else middle
-        value = "10^%{z:.2f}" if log else "%{z:.3g}"
-        trace = {
-            "type": "heatmap",
-            "x": x,
-            "z": z,
-            "transpose": True,
-            "coloraxis": "coloraxis",
-            "hovertemplate": f"step %{{x}}, layer %{{y}}: {name} {value}<extra></extra>",
-        }
-        labelled = not (shown and alike)  # a label costs as much time to draw as a layer
-        axis = {"showgrid": False, "dtick": _layer_tick(middle), "showticklabels": labelled}
-        shown.append(
-            Panel(
-                short(title, len(titles)),
-                [trace],
-                x="step",
-                y="layer" if not shown else "",
-                shapes=marks(at),
-                x_axis={"showgrid": False, "nticks": 4},
-                y_axis=axis,
+    shown, scales = [], {}
+    for row, name in enumerate(("variance", "mean")):
+        log, axis = name == "variance", "coloraxis" + ("2" if row else "")
+        found = []
+        for index, _ in arms(history):
+            x, values = _columns(*series(history, index, name))
+            found.append((x, median(values) if values.size else values.reshape(0, 0)))
+        scales[axis] = _scale([middle for _, middle in found], log)
+        alike = len({middle.shape[1:] for _, middle in found}) == 1
+        for column, ((x, middle), title) in enumerate(zip(found, titles, strict=True)):
+            heading = short(f"{name.capitalize()}: {title}", len(titles))
+            # one panel's labels are all's, and a label costs as much time to draw as a layer
+            layers = {"dtick": _layer_tick(middle), "showticklabels": not (column and alike)}
+            shown.append(
+                Panel(
+                    heading,
+                    [_map(x, middle, name, log, axis)],
+                    x="step",
+                    y="" if column else "layer",
+                    shapes=marks(at),
+                    x_axis={"showgrid": False, "nticks": 4},
+                    y_axis={"showgrid": False} | layers,
+                )
             )
-        )
-    drawn = panels.figure(shown or [Panel("", [])], hover="closest")
-    drawn["layout"] |= {"coloraxis": scale, "height": 270}
+    drawn = panels.figure(shown, hover="closest", rows=2)
+    narrow = drawn["layout"]["meta"]["narrow"]
+    for row, (axis, scale) in enumerate(scales.items()):
+        top = 1 - row * (1 + panels.BETWEEN_ROWS) / 2
+        scale["colorbar"] |= {"len": 0.5, "y": top, "yanchor": "top"}
+        bar = f"{axis}.colorbar"  # on a narrow screen beside the first panel of the quantity only
+        narrow |= {f"{bar}.len": 0.5 / len(titles), f"{bar}.y": 1 - row / 2}
+    narrow |= {f"yaxis{index}.showticklabels": True for index in range(2, len(shown) + 1)}
+    drawn["layout"] |= scales | {"height": 470}
     drawn["layout"]["margin"] |= {"r": 70}
-    stacked = {f"yaxis{at}.showticklabels": True for at in range(2, len(shown) + 1)}
-    drawn["layout"]["meta"]["narrow"] |= stacked
-    bar = "coloraxis.colorbar"  # on a narrow screen beside the first panel only
-    drawn["layout"]["meta"]["narrow"] |= {
-        f"{bar}.len": 0.33,
-        f"{bar}.y": 1,
-        f"{bar}.yanchor": "top",
-    }
     return drawn
+
+
+def _map(x: np.ndarray, middle: np.ndarray, name: str, log: bool, axis: str) -> Drawing:
+    value = "10^%{z:.2f}" if log else "%{z:.3g}"
+    return {
+        "type": "heatmap",
+        "x": x,
+        "z": np.log10(np.where(middle > 0, middle, np.nan)) if log else middle,
+        "transpose": True,
+        "coloraxis": axis,
+        "hovertemplate": f"step %{{x}}, layer %{{y}}: {name} {value}<extra></extra>",
+    }
 
 
 def _columns(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import layer_figures, live, training_figures, training_words, views
-from pages.ui.arm_traces import record_at
+from pages.ui import layer_figures, live, state, training_figures, training_words, views
+from pages.ui.arm_traces import Drawing, record_at
 from pages.ui.plotly_view import plotly_view
 from snn_core.spec import input_shape
 from snn_core.train import (
@@ -26,7 +26,7 @@ from snn_core.train import (
 )
 from snn_core.train.live import Training
 
-__all__ = ["TABS", "Look", "draw_tabs"]
+__all__ = ["TABS", "Look", "draw_tabs", "growing"]
 
 PICTURE_EVERY = 0.5  # seconds between pictures that networks have to be run for
 
@@ -48,11 +48,21 @@ class Look:
 
 def draw_tabs(look: Look) -> None:
     """Draws the tabs, and in the open one its figures; the others cost nothing."""
-    tabs = {n: draw for n, draw in TABS.items() if n != "Boundary" or _plane(look.training)}
-    for tab, draw in zip(views.tabs(list(tabs)), tabs.values(), strict=True):
+    names = _names(look)
+    for tab, name in zip(views.tabs(names), names, strict=True):
         if tab.open:
             with tab:
-                draw(look)
+                TABS[name](look)
+
+
+def growing(look: Look) -> dict[str, Callable[[], Drawing]]:
+    """Returns how to make the open tab's figures that grow with every record, by their key."""
+    figures = GROWING.get(state.view("tab", _names(look)), {})
+    return {key: partial(make, look) for key, make in figures.items()}
+
+
+def _names(look: Look) -> list[str]:
+    return [name for name in TABS if name != "Boundary" or _plane(look.training)]
 
 
 def _plane(training: Training) -> bool:
@@ -62,40 +72,60 @@ def _plane(training: Training) -> bool:
 
 
 def _moments(look: Look) -> None:
-    for name in ("variance", "mean"):
-        figure = training_figures.heat(look.records, name, look.names, look.at)
-        alt = training_words.layers_alt(look.records, look.names, name)
-        plotly_view(figure, f"heat.{name}", alt, live=True)
+    each = [training_words.layers_alt(look.records, look.names, n) for n in ("variance", "mean")]
+    plotly_view(_heat(look), "heat", " ".join(each), live=True)
     st.caption(training_words.MOMENTS)
 
 
+def _heat(look: Look) -> Drawing:
+    return training_figures.heat(look.records, look.names, look.at)
+
+
 def _orbits(look: Look) -> None:
-    figure = training_figures.orbits(look.records, look.names, look.at)
     alt = training_words.layers_alt(look.records, look.names, "variance")
-    plotly_view(figure, "orbits", f"Orbits. {alt}", live=True)
+    plotly_view(_orbit_lines(look), "orbits", f"Orbits. {alt}", live=True)
     st.caption(training_words.ORBITS)
 
 
+def _orbit_lines(look: Look) -> Drawing:
+    return training_figures.orbits(look.records, look.names, look.at)
+
+
 def _drift(look: Look) -> None:
-    figure = training_figures.drift(look.records, look.at)
-    plotly_view(
-        figure, "drift", training_words.layers_alt(look.records, look.names, "tau"), live=True
-    )
+    alt = training_words.layers_alt(look.records, look.names, "tau")
+    plotly_view(_drift_lines(look), "drift", alt, live=True)
     st.caption(training_words.DRIFT)
 
 
+def _drift_lines(look: Look) -> Drawing:
+    return training_figures.drift(look.records, look.at)
+
+
 def _gradients(look: Look) -> None:
-    figure = layer_figures.gradients(look.records, look.at)
     alt = training_words.layers_alt(look.records, look.names, "gradient_variance")
-    plotly_view(figure, "gradients", alt, live=True)
-    st.caption(f"At step {_recorded(look)}. {training_words.GRADIENTS}")
+    plotly_view(_gradient_lines(look), "gradients", alt, live=True)
+    st.caption(f"{_of_step(look)} {training_words.GRADIENTS}")
+
+
+def _gradient_lines(look: Look) -> Drawing:
+    return layer_figures.gradients(look.records, look.at)
 
 
 def _saturation(look: Look) -> None:
-    figure = layer_figures.saturation(look.records, look.at)
     alt = training_words.layers_alt(look.records, look.names, "saturated")
-    plotly_view(figure, "saturation", alt, live=True)
-    st.caption(f"At step {_recorded(look)}. {training_words.SATURATION}")
+    plotly_view(_saturation_lines(look), "saturation", alt, live=True)
+    st.caption(f"{_of_step(look)} {training_words.SATURATION}")
+
+
+def _saturation_lines(look: Look) -> Drawing:
+    return layer_figures.saturation(look.records, look.at)
+
+
+def _of_step(look: Look) -> str:
+    """Says which statistics are shown: while it runs the newest, of whatever step."""
+    if live.is_busy(look.training):
+        return "At the newest step."
+    return f"At step {_recorded(look)}."
 
 
 def _recorded(look: Look) -> int:
@@ -171,4 +201,11 @@ TABS: dict[str, Callable[[Look], None]] = {
     "Saturation": _saturation,
     "Boundary": _boundary,
     "Histograms": _histograms,
+}
+GROWING: dict[str, dict[str, Callable[[Look], Drawing]]] = {
+    "Mean and variance": {"heat": _heat},
+    "Orbits": {"orbits": _orbit_lines},
+    "Omega and tau": {"drift": _drift_lines},
+    "Gradients": {"gradients": _gradient_lines},
+    "Saturation": {"saturation": _saturation_lines},
 }

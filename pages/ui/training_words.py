@@ -57,9 +57,9 @@ CURVES = (
 MOMENTS = (
     "Each column is one step, each row one layer; row 0 is the input. Colours are the median over "
     "seeds of the variance and the mean of the activations, pooled over a batch and all units of "
-    "the layer. Pale: variance 1, mean 0, where a self-normalizing network would keep them. All "
-    "numbers of layers are of the very batch that made the update, with its dropout and mixup, so "
-    "row 0, the input, scatters too."
+    "the layer. The middle of each scale is variance 1 and mean 0, where a self-normalizing "
+    "network would keep them. All numbers of layers are of the very batch that made the update, "
+    "with its dropout and mixup, so row 0, the input, scatters too."
 )
 ORBITS = (
     "Every layer's way through the plane of mean and variance: from the small dot, where it stood "

@@ -1,6 +1,8 @@
 """What is watched of a training: progress, curves, verdicts, and below them the tabs.
 
-Everything here runs in the fragment that looks at the training many times a second.
+Two fragments look at it while it runs. `pulse`, many times a second, sends what the charts have
+grown by; `draw`, once a second, renders them, the words and whatever else there is to read. A page
+that were rendered anew at every look could not keep up.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from functools import partial
 import streamlit as st
 
 from pages.ui import live, state, training_figures, training_words, views
-from pages.ui.plotly_view import plotly_view
-from pages.ui.training_tabs import Look, draw_tabs
+from pages.ui.arm_traces import Drawing
+from pages.ui.plotly_view import feed, plotly_view
+from pages.ui.training_tabs import Look, draw_tabs, growing
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
 from snn_core.spec import Experiment
 from snn_core.train import (
@@ -23,45 +26,82 @@ from snn_core.train import (
 )
 from snn_core.train.live import Training, go_back, history
 
-__all__ = ["draw", "files", "go_on"]
+__all__ = ["draw", "files", "go_on", "pulse"]
 
+EVERY = 0.15  # seconds between looks at what has grown
+LOOKS = 4  # in a run of `pulse`
+PULSE = LOOKS * EVERY  # seconds between its runs while a training runs
+CALM = 1.0  # between those of `draw`
 MOST_POINTS = 400  # of a curve
 GOALS = ("90", "80", "95", "99", "70", "60")  # per cent of validation accuracy, or of R²
 MOST_ROWS = 100_000  # of a table of layers; every second, third ... record beyond
-WORDS_EVERY = 1.0  # seconds between verdicts while it runs
 
 
-def draw() -> None:
-    """Draws all that moves; runs many times a second while the training does."""
+def pulse() -> None:
+    """Draws the progress, and sends the charts what is new, in a few looks at a running training.
+
+    The page compares and renders everything anew at the end of a run, so a run has several looks.
+    One that a person's click is waiting for ends at the next of them.
+    """
     training = live.current()
     if training is None:
         return
-    live.beat()
-    busy = live.is_busy(training)
-    if busy != st.session_state.get("train.busy"):
-        state.touch()  # else it would take the browser's URL, a message behind, for a new link
-        st.rerun()  # the buttons and the pace of this very fragment follow
+    inline = st.session_state.pop("train.inline", False)  # the rest of the page is waiting
+    for place in range(1 if inline else LOOKS):
+        if place:
+            time.sleep(EVERY)
+        live.beat()
+        busy = _follow(training)
+        records = history(training)
+        if not place:
+            steps = max(arm.training.steps for arm in training.experiments)
+            st.progress(*training_words.pace(records, steps, training.job.state))
+        if not busy:
+            return
+        if records:
+            look = _look(training, busy, None)
+            feed({"curves": partial(_curves, look)} | growing(look), place)
+
+
+def draw() -> None:
+    """Draws the curves, and what there is to read."""
+    training = live.current()
+    if training is None:
+        return
+    busy = _follow(training)
     records = history(training)
-    steps = max(arm.training.steps for arm in training.experiments)
-    done, text = training_words.pace(records, steps, training.job.state)
-    st.progress(done, text)
     if not records:
         return
     at = None if busy else _scrub(training, records)
     upto = [s for s in records if at is None or s.step <= at]
-    named = training_words.names(training.experiments)
-    look = Look(training, _shown(training, busy), named, at)
+    look = _look(training, busy, at)
     regression = training_words.is_regression(training.experiments[0])
-    plotly_view(
-        training_figures.curves(look.records, named, regression, at, _steps(training)),
-        "curves",
-        training_words.curves_alt(look.records, named, regression),
-        live=True,
-    )
+    alt = training_words.curves_alt(look.records, look.names, regression)
+    plotly_view(_curves(look), "curves", alt, live=True)
     changed = training_words.changes(training.notes)
     st.caption(f"{changed} {training_words.CURVES}".strip())
-    _verdicts(look, upto, busy)
+    _verdicts(look, upto)
     draw_tabs(look)
+
+
+def _follow(training: Training) -> bool:
+    """Returns whether the training runs; where that is news, the page's buttons follow first."""
+    busy = live.is_busy(training)
+    if busy != st.session_state.get("train.busy"):
+        state.touch()  # else it would take the browser's URL, a message behind, for a new link
+        st.rerun()  # the pace of these very fragments follows too
+    return busy
+
+
+def _look(training: Training, busy: bool, at: int | None) -> Look:
+    shown, names = _shown(training, busy), training_words.names(training.experiments)
+    return Look(training, shown, names, at)
+
+
+def _curves(look: Look) -> Drawing:
+    regression = training_words.is_regression(look.training.experiments[0])
+    changed = [int(str(note["step"])) for note in look.training.notes]
+    return training_figures.curves(look.records, look.names, regression, look.at, changed)
 
 
 def go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | None = None) -> None:
@@ -152,21 +192,17 @@ def kept(training: Training, at: int) -> int:
     return checkpoint_at(run, at).step if run is not None and run.checkpoints else 0
 
 
-def _steps(training: Training) -> list[int]:
-    return [int(str(note["step"])) for note in training.notes]
-
-
-def _verdicts(look: Look, upto: Sequence[Snapshot], busy: bool) -> None:
+def _verdicts(look: Look, upto: Sequence[Snapshot]) -> None:
     """Draws a sentence for every arm and the table of arms, as of the step that is looked at."""
     goal = state.view("goal", GOALS)
     epoch = look.training.job.since().epoch
     key = (look.training.job.id, epoch, upto[-1].step, goal, look.training.job.state)
-    known, when, text = st.session_state.get("train.verdicts", (None, 0.0, ""))
-    if known != key and not (busy and time.monotonic() - when < WORDS_EVERY):
+    known, text = st.session_state.get("train.verdicts", (None, ""))
+    if known != key:
         text = training_words.verdicts(
             upto, look.training.experiments, look.names, int(goal) / 100
         )
-        st.session_state["train.verdicts"] = (key, time.monotonic(), text)
+        st.session_state["train.verdicts"] = (key, text)
     st.markdown(text, unsafe_allow_html=True)  # our own words; Streamlit sanitizes them too
     views.choose(
         "goal",

@@ -74,7 +74,7 @@ def accuracy(page: Page) -> list[float]:
 
 
 def test_play_moves_the_curves_and_the_accuracy_rises(page: Page) -> None:
-    opened(page)
+    opened(page, ENDLESS)
     before = accuracy(page)
     node = figure(page).locator(".js-plotly-plot")
     node.evaluate("node => node.mark = 'the same node'")
@@ -113,7 +113,7 @@ def test_no_click_is_lost_while_it_learns(page: Page) -> None:
 
 
 def test_keys_play_pause_and_step(page: Page) -> None:
-    opened(page)
+    opened(page, ENDLESS)
     page.get_by_role("heading", name="Train", exact=True).click()
     page.keyboard.press("1")
     reach(page, 1)
@@ -172,7 +172,7 @@ def test_the_rate_changes_while_it_learns(page: Page) -> None:
 
 
 def test_scrub_rewind_and_go_on(page: Page) -> None:
-    opened(page)
+    opened(page, ENDLESS)
     press(page, "+100")
     reach(page, 100)
     rests(page)

@@ -366,8 +366,7 @@ RUN = start(ARMS)
 HISTORY = list(train(RUN))
 FIGURES = {
     "curves": lambda h, at: training_figures.curves(h, NAMES, at=at),
-    "variance": lambda h, at: training_figures.heat(h, "variance", NAMES, at),
-    "mean": lambda h, at: training_figures.heat(h, "mean", NAMES, at),
+    "heat": lambda h, at: training_figures.heat(h, NAMES, at),
     "orbits": lambda h, at: training_figures.orbits(h, NAMES, at),
     "drift": lambda h, at: training_figures.drift(h, at),
     "gradients": lambda h, at: layer_figures.gradients(h, at),

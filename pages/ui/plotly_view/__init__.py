@@ -18,7 +18,7 @@ from streamlit.components import v1
 
 from pages.ui.plotly_view.delta import Sent, difference, numbers, opened, packed
 
-__all__ = ["plotly_view", "preload", "resend"]
+__all__ = ["feed", "plotly_view", "preload", "resend"]
 
 _HERE = pathlib.Path(__file__).parent
 _LIBRARY = pathlib.Path(plotly.__file__).parent / "package_data"
@@ -88,7 +88,18 @@ def _growth(key: str, drawn: dict[str, Any]) -> dict[str, Any]:
     if patch is None:
         known[key] = opened(drawn)
         return {"figure": numbers(drawn), "token": known[key].token}
-    return {"patch": patch, "token": known[key].token}
+    return {"patch": patch, "token": known[key].token, "look": known[key].looks}
+
+
+def feed(figures: Mapping[str, Callable[[], dict[str, Any]]], place: int = 0) -> None:
+    """Sends what is new to live charts that stand elsewhere on the page, all in one message.
+
+    Charts that `plotly_view` has not drawn yet are left out. A run that feeds them several times
+    does so from one ``place`` after the other.
+    """
+    known = st.session_state.get(_SENT, {})
+    news = {key: _growth(key, make()) for key, make in figures.items() if key in known}
+    _VIEW(key=f"plotly_feed.{place}", data={"feed": news}, height="content")
 
 
 def resend(key: str = "") -> None:

@@ -33,6 +33,7 @@ class Sent:
         default_factory=lambda: deque(maxlen=OVERLAP)
     )
     replaced: set[tuple[int, str]] = field(default_factory=set)
+    looks: int = 0  # at it since, each with a difference
 
 
 def opened(figure: dict[str, Any]) -> Sent:
@@ -70,6 +71,7 @@ def difference(sent: Sent, new: dict[str, Any]) -> dict[str, Any] | None:
     if sum(value.size for *_, value in whole) > MOST_REPLACED:
         return None
     sent.figure = new
+    sent.looks += 1
     sent.lengths.append(_lengths(new))
     return numbers({"append": append, "set": whole, "layout": new["layout"]})
 

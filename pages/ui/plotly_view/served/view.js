@@ -2,6 +2,7 @@
 // the theme changes; the node is kept in CHARTS and redrawn in place.
 
 const CHARTS = new WeakMap();
+const NAMED = new Map(); // the same charts by the name that a feed knows
 const NARROW = 640; // pixels, Streamlit's own breakpoint for columns
 let library;
 
@@ -138,27 +139,37 @@ function styled(figure, colours, narrow) {
 }
 
 // Takes in what is new: a whole figure, or what has grown since. A patch to a figure that is not
-// the one at hand, or one that leaves a gap, means that a message was lost.
-function take(chart, data) {
-  chart.data = data;
-  if (chart.node && !chart.seen) chart.root.setAttribute("aria-label", data.alt || "");
-  if (data.figure) {
-    chart.figure = data.figure;
-    chart.token = data.token;
+// the one at hand, or one that leaves a gap, means that a message was lost. Where Streamlit renders
+// a chart anew, it may tell again what a feed has long brought further.
+function take(chart, { figure, patch, token, look }) {
+  if (figure) {
+    if (token && chart.tokens.has(token)) return true;
+    chart.tokens.add(token);
+    Object.assign(chart, { figure, token, look: 0 });
     return true;
   }
-  if (!data.patch || chart.token !== data.token) return !data.patch;
+  if (!patch || chart.token !== token) return !patch;
+  if (look <= chart.look) return true;
   const traces = chart.figure.data;
-  for (const [index, name, start] of data.patch.append) {
+  for (const [index, name, start] of patch.append) {
     if (traces[index][name].length < start) return false;
   }
-  for (const [index, name, start, values] of data.patch.append) {
+  for (const [index, name, start, values] of patch.append) {
     const array = traces[index][name];
     array.push(...values.slice(array.length - start));
   }
-  for (const [index, name, values] of data.patch.set) traces[index][name] = values;
-  chart.figure.layout = data.patch.layout;
+  for (const [index, name, values] of patch.set) traces[index][name] = values;
+  chart.figure.layout = patch.layout;
+  chart.look = look;
   return true;
+}
+
+// Draws the chart with its news; asks once for a whole figure where they don't fit.
+function update(chart, news) {
+  if (take(chart, news)) return ask(chart);
+  if (chart.lost === news.token) return;
+  chart.lost = news.token;
+  chart.ask(news.token);
 }
 
 // Plotly's own button can't be reached by keyboard. It stands beside the figure, not in it: an
@@ -286,25 +297,32 @@ function sight(chart) {
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
+  if (data.feed) {
+    for (const [name, news] of Object.entries(data.feed)) {
+      if (NAMED.has(name)) update(NAMED.get(name), news);
+    }
+    return;
+  }
   let chart = CHARTS.get(parentElement);
   if (!chart) {
     const root = parentElement.querySelector(".plotly-view");
     root.replaceChildren();
     const button = parentElement.querySelector(".picture");
-    chart = { root, button, node: null, gone: false, seen: true };
+    chart = { root, button, node: null, gone: false, seen: true, tokens: new Set() };
     chart.observers = [watch(chart), sight(chart), prefix(chart)];
     CHARTS.set(parentElement, chart);
   }
   chart.clicked = (point) => setTriggerValue("point", point);
-  if (take(chart, data)) ask(chart);
-  else if (chart.lost !== data.token) {
-    chart.lost = data.token; // asked for once
-    setTriggerValue("lost", data.token);
-  }
+  chart.ask = (token) => setTriggerValue("lost", token);
+  chart.data = data;
+  if (chart.node && !chart.seen) chart.root.setAttribute("aria-label", data.alt || "");
+  NAMED.set(data.name, chart);
+  update(chart, data);
   return () => {
     chart.gone = true;
     for (const observer of chart.observers) observer.disconnect();
     if (chart.node && window.Plotly) window.Plotly.purge(chart.node);
     CHARTS.delete(parentElement);
+    if (NAMED.get(data.name) === chart) NAMED.delete(data.name);
   };
 }
