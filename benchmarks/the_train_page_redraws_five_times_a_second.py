@@ -2,7 +2,7 @@
 
 Target: 5 updates of every chart a second for 3 arms of 4 seeds, at the page's opening setting,
 with the browser, the server and the training on this one machine. A redraw that changes nothing
-does not count: the newest step that a chart holds has to have moved. Also the time from pressing
+does not count: what a chart holds has to have changed. Also the time from pressing
 Play to the first curve that moves (at most 1 s), and from Stop to a training at rest (0.5 s).
 """
 
@@ -18,19 +18,22 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page, sync_playwright
 
 from pages.ui.desks import TRAIN
+from pages.ui.training_tabs import TABS
 from tests.browser.chromium import FLAGS, install
 from tests.browser.server import serve
 
 COUNT = """
 () => {
   window.seen = {};
+  const last = (values) => values?.length ? values[values.length - 1] : null;
   for (const root of document.querySelectorAll(".plotly-view[role=img]")) {
-    const name = root.getAttribute("aria-label").split(/ up to| of every/)[0];
+    const name = root.closest("[class*=st-key-]").className.match(/st-key-(\\S+)/)[1];
     const node = root.querySelector(".js-plotly-plot");
-    const ends = () => node._fullData.flatMap((t) => t.x?.length ? t.x[t.x.length - 1] : []);
-    const held = (window.seen[name] = { newest: Math.max(...ends()), changes: 0, first: null });
+    const ends = () => JSON.stringify(
+      node._fullData.map((t) => [t.x?.length, last(t.x), last(t.y), last(t.z)]));
+    const held = (window.seen[name] = { newest: ends(), changes: 0, first: null });
     node.on("plotly_afterplot", () => {
-      const newest = Math.max(...ends());
+      const newest = ends();
       if (newest === held.newest) return;
       held.newest = newest;
       held.changes += 1;
@@ -72,9 +75,12 @@ def server_of(address: str) -> int:
     raise RuntimeError(f"No server at {address}.")
 
 
-def measure(page: Page, process: int, seconds: float, speed: str) -> None:
+def measure(page: Page, process: int, seconds: float, looks: dict[str, str]) -> None:
     opening = {"page": "train"} | dict(TRAIN.opening) | {"steps": "5000"}  # so as not to end
-    page.goto(f"/?{urlencode(opening)}{speed}")
+    if looks["tab"] == "Boundary":
+        opening["data"] = "moons"
+    views = {f"view.{name}": value for name, value in looks.items()}
+    page.goto(f"/?{urlencode(opening | views)}")
     page.wait_for_selector(".st-key-curves .js-line", state="attached", timeout=90_000)
     page.wait_for_timeout(2000)
     page.evaluate(COUNT)
@@ -91,7 +97,7 @@ def measure(page: Page, process: int, seconds: float, speed: str) -> None:
     print(f"  training: {page.get_by_test_id('stProgress').inner_text()}; 10 steps a point")
     for name in after:
         rate = (after[name]["changes"] - before[name]["changes"]) / spent
-        print(f"  {name}: {rate:.1f} updates a second")
+        print(f"  chart {name}: {rate:.1f} updates a second")
     print(f"  server: {100 * used / spent:.0f} % of one core, training included")
     print(f"  Stop to a training at rest: {page.evaluate(STOP) / 1000:.2f} s")
 
@@ -104,14 +110,16 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=install(), args=list(FLAGS))
         with serve(Path(folder) / "server.log") as address:
             print(f"load of the machine at the start: {os.getloadavg()[0]:.1f}")
-            for height, what in ((900, "the curves in sight"), (1900, "the heat maps too")):
-                for speed, how in (("", "as fast as it can"), ("&view.speed=10", "10 points/s")):
-                    print(f"{what}, {how}:")
-                    page = browser.new_page(
-                        base_url=address, viewport={"width": 1280, "height": height}
-                    )
-                    measure(page, server_of(address), given.seconds, speed)
-                    page.close()
+            runs = [(900, "Mean and variance", speed) for speed in ("max", "10")]
+            runs += [(1900, "Mean and variance", speed) for speed in ("max", "10")]
+            runs += [(1900, tab, "max") for tab in TABS if tab != "Mean and variance"]
+            for height, tab, speed in runs:
+                print(f"window {height} px high, tab {tab}, speed {speed}:")
+                page = browser.new_page(
+                    base_url=address, viewport={"width": 1280, "height": height}
+                )
+                measure(page, server_of(address), given.seconds, {"tab": tab, "speed": speed})
+                page.close()
         browser.close()
 
 

@@ -26,9 +26,11 @@ from snn_core.train import (
 )
 from snn_core.train.live import Training
 
-__all__ = ["TABS", "Look", "draw_tabs", "growing"]
+__all__ = ["TABS", "Look", "draw_tabs", "growing", "pictures"]
 
-PICTURE_EVERY = 0.5  # seconds between pictures that networks have to be run for
+COARSE, FINE = 24, 48  # points on a side of a decision boundary, while it runs and at rest
+QUICK = 0.2  # seconds
+SOON = "The first networks are being drawn."
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ def draw_tabs(look: Look) -> None:
 def growing(look: Look) -> dict[str, Callable[[], Drawing]]:
     """Returns how to make the open tab's figures that grow with every record, by their key."""
     figures = GROWING.get(state.view("tab", _names(look)), {})
+    return {key: partial(make, look) for key, make in figures.items()}
+
+
+def pictures(look: Look) -> dict[str, Callable[[], Drawing | None]]:
+    """Returns how to make the open tab's figures that are another at every step, by their key."""
+    figures = PICTURES.get(state.view("tab", _names(look)), {})
     return {key: partial(make, look) for key, make in figures.items()}
 
 
@@ -104,7 +112,7 @@ def _drift_lines(look: Look) -> Drawing:
 def _gradients(look: Look) -> None:
     alt = training_words.layers_alt(look.records, look.names, "gradient_variance")
     plotly_view(_gradient_lines(look), "gradients", alt, live=True)
-    st.caption(f"{_of_step(look)} {training_words.GRADIENTS}")
+    st.caption(f"{_of_step(look, _recorded(look))} {training_words.GRADIENTS}")
 
 
 def _gradient_lines(look: Look) -> Drawing:
@@ -114,18 +122,16 @@ def _gradient_lines(look: Look) -> Drawing:
 def _saturation(look: Look) -> None:
     alt = training_words.layers_alt(look.records, look.names, "saturated")
     plotly_view(_saturation_lines(look), "saturation", alt, live=True)
-    st.caption(f"{_of_step(look)} {training_words.SATURATION}")
+    st.caption(f"{_of_step(look, _recorded(look))} {training_words.SATURATION}")
 
 
 def _saturation_lines(look: Look) -> Drawing:
     return layer_figures.saturation(look.records, look.at)
 
 
-def _of_step(look: Look) -> str:
-    """Says which statistics are shown: while it runs the newest, of whatever step."""
-    if live.is_busy(look.training):
-        return "At the newest step."
-    return f"At step {_recorded(look)}."
+def _of_step(look: Look, step: int) -> str:
+    """Says of which step a figure is: while it runs of the newest, since words come later."""
+    return "At the newest step." if live.is_busy(look.training) else f"At step {step}."
 
 
 def _recorded(look: Look) -> int:
@@ -136,29 +142,32 @@ def _recorded(look: Look) -> int:
 
 
 def _boundary(look: Look) -> None:
-    _picture(look, "boundary", decision_boundary, partial(_draw_boundary, look))
-
-
-def _draw_boundary(look: Look, found: list[Boundary], step: int) -> None:
+    found, step = _decisions(look)
+    if not found:
+        st.info(SOON)
+        return
     alt = f"Decision boundary at step {step} of " + ", ".join(look.names) + "."
     plotly_view(layer_figures.boundaries(found, look.names), "boundary", alt)
-    st.caption(f"At step {step}. {training_words.BOUNDARY}")
+    st.caption(f"{_of_step(look, step)} {training_words.BOUNDARY}")
+
+
+def _boundary_plane(look: Look) -> Drawing | None:
+    found, _ = _decisions(look)
+    return layer_figures.boundaries(found, look.names) if found else None
+
+
+def _decisions(look: Look) -> tuple[list[Boundary], int]:
+    size = COARSE if live.is_busy(look.training) else FINE
+    return _pictured(look, f"boundary.{size}", partial(decision_boundary, size=size))
 
 
 def _histograms(look: Look) -> None:
     deepest = max(arm.network.depth for arm in look.training.experiments)
     layer = views.layer(deepest, 1, "numbers")
-    _picture(
-        look, f"histograms.{layer}", partial(_of_layer, layer), partial(_draw_histograms, layer)
-    )
-
-
-def _of_layer(layer: int, run: Run, index: int, checkpoint: Checkpoint) -> Histograms | None:
-    deepest = checkpoint.experiments[index].network.depth
-    return histograms(run, index, checkpoint, layer) if layer <= deepest else None
-
-
-def _draw_histograms(layer: int, found: list[Histograms | None], step: int) -> None:
+    found, step = _bars(look, layer)
+    if not found:
+        st.info(SOON)
+        return
     alt = f"Histograms of layer {layer} at step {step}. " + " ".join(
         f"Arm {'ABCD'[index]}: weights of variance {each.weights.variance:.4g}, activations of "
         f"mean {each.activations.mean:.4g} and variance {each.activations.variance:.4g}."
@@ -166,20 +175,36 @@ def _draw_histograms(layer: int, found: list[Histograms | None], step: int) -> N
         if each is not None
     )
     plotly_view(layer_figures.histogram(found, layer), "histograms", alt)
-    st.caption(f"At step {step}. {training_words.HISTOGRAMS}")
+    st.caption(f"{_of_step(look, step)} {training_words.HISTOGRAMS}")
+    st.session_state["train.layer"] = layer
 
 
-def _picture(
-    look: Look,
-    name: str,
-    compute: Callable[[Run, int, Checkpoint], Any],
-    show: Callable[[list[Any], int], None],
-) -> None:
-    """Draws what networks have to be run for: not more than twice a second, and kept."""
+def _histogram_bars(look: Look) -> Drawing | None:
+    layer = st.session_state.get("train.layer", 1)
+    found, _ = _bars(look, layer)
+    return layer_figures.histogram(found, layer) if found else None
+
+
+def _bars(look: Look, layer: int) -> tuple[list[Histograms | None], int]:
+    return _pictured(look, f"histograms.{layer}", partial(_of_layer, layer))
+
+
+def _of_layer(layer: int, run: Run, index: int, checkpoint: Checkpoint) -> Histograms | None:
+    deepest = checkpoint.experiments[index].network.depth
+    return histograms(run, index, checkpoint, layer) if layer <= deepest else None
+
+
+def _pictured(
+    look: Look, name: str, compute: Callable[[Run, int, Checkpoint], Any]
+) -> tuple[list[Any], int]:
+    """Returns what networks have to be run for, of every arm, and its step.
+
+    It is kept. While the training runs, computing it takes two thirds of the time at most, or a
+    sixth where it is not quick. Empty before the first networks are there.
+    """
     run = look.training.run
     if run is None or not run.checkpoints:
-        st.info("The first networks are being drawn.")
-        return
+        return [], 0
     kept = st.session_state.get("train.picture", (None, 0.0, [], 0))
     checkpoint = checkpoint_at(run, look.step)
     key = (look.training.job.id, look.training.job.since().epoch, name, checkpoint.step)
@@ -188,9 +213,10 @@ def _picture(
     if key != kept[0] and (stale or begun > kept[1]):
         found = [compute(run, index, checkpoint) for index in range(len(run.arms))]
         now = time.monotonic()
-        kept = (key, now + max(PICTURE_EVERY, 5 * (now - begun)), found, checkpoint.step)
+        spent = now - begun
+        kept = (key, now + spent * (0.5 if spent < QUICK else 5), found, checkpoint.step)
         st.session_state["train.picture"] = kept
-    show(kept[2], kept[3])
+    return kept[2], kept[3]
 
 
 TABS: dict[str, Callable[[Look], None]] = {
@@ -208,4 +234,8 @@ GROWING: dict[str, dict[str, Callable[[Look], Drawing]]] = {
     "Omega and tau": {"drift": _drift_lines},
     "Gradients": {"gradients": _gradient_lines},
     "Saturation": {"saturation": _saturation_lines},
+}
+PICTURES: dict[str, dict[str, Callable[[Look], Drawing | None]]] = {
+    "Boundary": {"boundary": _boundary_plane},
+    "Histograms": {"histograms": _histogram_bars},
 }

@@ -87,8 +87,8 @@ SATURATION = (
 )
 BOUNDARY = (
     "What the networks decide over the plane of the two features, standardised: a class's colour "
-    "is the stronger, the surer they are of it, on average over the seeds. Dots are rows of the "
-    "training part."
+    "is the stronger, the surer they are of it, on average over the seeds. Dots are some rows "
+    "of the training part."
 )
 HISTOGRAMS = (
     "All seeds together. Activations are the layer's output over up to 512 rows of the validation "

@@ -17,7 +17,7 @@ import streamlit as st
 from pages.ui import live, state, training_figures, training_words, views
 from pages.ui.arm_traces import Drawing
 from pages.ui.plotly_view import feed, plotly_view
-from pages.ui.training_tabs import Look, draw_tabs, growing
+from pages.ui.training_tabs import Look, draw_tabs, growing, pictures
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
 from snn_core.spec import Experiment
 from snn_core.train import (
@@ -30,7 +30,8 @@ __all__ = ["draw", "files", "go_on", "pulse"]
 
 EVERY = 0.15  # seconds between looks at what has grown
 LOOKS = 4  # in a run of `pulse`
-PULSE = LOOKS * EVERY  # seconds between its runs while a training runs
+BREATH = 0.03  # at least, so that the training gets its turn
+PULSE = 2 * EVERY  # seconds until its first run; the next waits for that one's end
 CALM = 1.0  # between those of `draw`
 MOST_POINTS = 400  # of a curve
 GOALS = ("90", "80", "95", "99", "70", "60")  # per cent of validation accuracy, or of R²
@@ -47,9 +48,11 @@ def pulse() -> None:
     if training is None:
         return
     inline = st.session_state.pop("train.inline", False)  # the rest of the page is waiting
+    due = time.monotonic()
     for place in range(1 if inline else LOOKS):
-        if place:
-            time.sleep(EVERY)
+        if not inline:
+            due = max(due + EVERY, time.monotonic() + BREATH)
+            time.sleep(due - time.monotonic())
         live.beat()
         busy = _follow(training)
         records = history(training)
@@ -60,7 +63,7 @@ def pulse() -> None:
             return
         if records:
             look = _look(training, busy, None)
-            feed({"curves": partial(_curves, look)} | growing(look), place)
+            feed({"curves": partial(_curves, look)} | growing(look), pictures(look), place)
 
 
 def draw() -> None:

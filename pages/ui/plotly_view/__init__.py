@@ -91,14 +91,23 @@ def _growth(key: str, drawn: dict[str, Any]) -> dict[str, Any]:
     return {"patch": patch, "token": known[key].token, "look": known[key].looks}
 
 
-def feed(figures: Mapping[str, Callable[[], dict[str, Any]]], place: int = 0) -> None:
-    """Sends what is new to live charts that stand elsewhere on the page, all in one message.
+def feed(
+    growing: Mapping[str, Callable[[], dict[str, Any]]],
+    pictures: Mapping[str, Callable[[], dict[str, Any] | None]],
+    place: int = 0,
+) -> None:
+    """Sends what is new to charts that stand elsewhere on the page, all in one message.
 
-    Charts that `plotly_view` has not drawn yet are left out. A run that feeds them several times
-    does so from one ``place`` after the other.
+    Of live figures that are ``growing``, only what is new is sent; ``pictures`` are sent whole, or
+    not where they are None. Charts that `plotly_view` has not drawn are left out. A run that feeds
+    charts several times does so from one ``place`` after the other.
     """
     known = st.session_state.get(_SENT, {})
-    news = {key: _growth(key, make()) for key, make in figures.items() if key in known}
+    news = {key: _growth(key, make()) for key, make in growing.items() if key in known}
+    for key, make in pictures.items():
+        figure = make()
+        if figure is not None:
+            news[key] = {"figure": packed(figure)}
     _VIEW(key=f"plotly_feed.{place}", data={"feed": news}, height="content")
 
 

@@ -138,9 +138,10 @@ function styled(figure, colours, narrow) {
   return { data, layout };
 }
 
-// Takes in what is new: a whole figure, or what has grown since. A patch to a figure that is not
-// the one at hand, or one that leaves a gap, means that a message was lost. Where Streamlit renders
-// a chart anew, it may tell again what a feed has long brought further.
+// Takes in what is new: a whole figure, or what has grown since; returns whether to draw it. A patch
+// to a figure that is not the one at hand, or one that leaves a gap, means that a message was lost.
+// Where Streamlit renders a chart anew, for another theme say, it may tell again what a feed has long
+// brought further.
 function take(chart, { figure, patch, token, look }) {
   if (figure) {
     if (token && chart.tokens.has(token)) return true;
@@ -148,28 +149,41 @@ function take(chart, { figure, patch, token, look }) {
     Object.assign(chart, { figure, token, look: 0 });
     return true;
   }
-  if (!patch || chart.token !== token) return !patch;
+  if (!patch) return true;
+  if (chart.token !== token) return lost(chart, token);
   if (look <= chart.look) return true;
   const traces = chart.figure.data;
   for (const [index, name, start] of patch.append) {
-    if (traces[index][name].length < start) return false;
+    if (traces[index][name].length < start) return lost(chart, token);
   }
+  chart.look = look;
+  let changed = false;
   for (const [index, name, start, values] of patch.append) {
     const array = traces[index][name];
-    array.push(...values.slice(array.length - start));
+    const news = values.slice(array.length - start);
+    array.push(...news);
+    changed ||= news.length > 0;
   }
-  for (const [index, name, values] of patch.set) traces[index][name] = values;
+  for (const [index, name, values] of patch.set) {
+    changed ||= !alike(traces[index][name], values);
+    traces[index][name] = values;
+  }
+  changed ||= !alike(chart.figure.layout, patch.layout);
   chart.figure.layout = patch.layout;
-  chart.look = look;
-  return true;
+  return changed;
 }
 
-// Draws the chart with its news; asks once for a whole figure where they don't fit.
-function update(chart, news) {
-  if (take(chart, news)) return ask(chart);
-  if (chart.lost === news.token) return;
-  chart.lost = news.token;
-  chart.ask(news.token);
+function alike(before, after) {
+  return JSON.stringify(before) === JSON.stringify(after);
+}
+
+// Asks once for the whole figure.
+function lost(chart, token) {
+  if (chart.lost !== token) {
+    chart.lost = token;
+    chart.demand(token);
+  }
+  return false;
 }
 
 // Plotly's own button can't be reached by keyboard. It stands beside the figure, not in it: an
@@ -249,7 +263,7 @@ async function drawNext() {
   waiting.delete(chart);
   await draw(chart);
   const now = performance.now();
-  rested = now + Math.min((now - begun) / 4, 100);
+  rested = now + Math.min((now - begun) / 8, 50);
   timer = undefined;
   if (waiting.size) ask(waiting.values().next().value);
 }
@@ -299,7 +313,8 @@ function sight(chart) {
 export default function ({ data, parentElement, setTriggerValue }) {
   if (data.feed) {
     for (const [name, news] of Object.entries(data.feed)) {
-      if (NAMED.has(name)) update(NAMED.get(name), news);
+      const fed = NAMED.get(name);
+      if (fed && take(fed, news)) ask(fed);
     }
     return;
   }
@@ -313,11 +328,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     CHARTS.set(parentElement, chart);
   }
   chart.clicked = (point) => setTriggerValue("point", point);
-  chart.ask = (token) => setTriggerValue("lost", token);
+  chart.demand = (token) => setTriggerValue("lost", token);
   chart.data = data;
-  if (chart.node && !chart.seen) chart.root.setAttribute("aria-label", data.alt || "");
+  if (chart.node) chart.root.setAttribute("aria-label", data.alt || "");
   NAMED.set(data.name, chart);
-  update(chart, data);
+  if (take(chart, data)) ask(chart);
   return () => {
     chart.gone = true;
     for (const observer of chart.observers) observer.disconnect();
