@@ -11,14 +11,16 @@ one that is warm; at most 600 MB of resident memory after 100 changes, and no mo
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import statistics
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from benchmarks.the_train_page_redraws_five_times_a_second import server_of
 from tests.browser.charts import settled
@@ -28,6 +30,7 @@ from tests.browser.server import serve
 PLOT = ".st-key-moments .js-plotly-plot"
 LINE = f"{PLOT} path.js-line"
 PRESSES = 40
+WAIT = 10.0  # seconds, after which a first plot is there
 # Counts redraws, and tells when the first one after a moment was.
 WATCH = f"""() => {{
   const node = document.querySelector('{PLOT}');
@@ -54,8 +57,31 @@ PRESS = """async ([plot, key]) => {
 }"""
 
 
-def first_plot(browser: Browser, address: str) -> float:
-    """Returns the seconds from the request to the first drawn line, in a fresh browser cache."""
+def first_plot(playwright: Playwright, address: str) -> float:
+    """Returns the seconds from the request to the first drawn plot, in a browser of its own.
+
+    Nobody looks into that browser meanwhile: while a debugger is attached, Chromium's V8 parses
+    every script again for each stack trace, and the chart library takes twice as long to load.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        flags = [*FLAGS, "--headless", "--window-size=1280,800", f"--user-data-dir={folder}"]
+        command = [install(), *flags, "--remote-debugging-port=0", address]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(WAIT)
+            port = (Path(folder) / "DevToolsActivePort").read_text().split()[0]
+            browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
+            page = next(p for c in browser.contexts for p in c.pages if p.url.startswith(address))
+            drawn = page.evaluate("performance.getEntriesByName('drawn moments')[0]?.startTime")
+            browser.close()
+        finally:
+            process.terminate()
+            process.wait()
+    return math.nan if drawn is None else drawn / 1000
+
+
+def first_plot_attached(browser: Browser, address: str) -> float:
+    """Returns the same as a debugger sees it, from the request to the first line."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     begun = time.perf_counter()
@@ -78,7 +104,8 @@ def pressed(page: Page) -> list[float]:
     for index in range(PRESSES):
         key = "ArrowRight" if index % 4 < 2 else "ArrowLeft"
         found.append(page.evaluate(PRESS, [PLOT, key]))
-        page.wait_for_timeout(900)  # the whole result is there, the next press finds it at rest
+        page.wait_for_timeout(600)
+        settled(page)  # the whole result is there, the next press finds it at rest
     return found
 
 
@@ -121,10 +148,18 @@ def main() -> None:
     log = Path(tempfile.mkdtemp()) / "server.log"
     with sync_playwright() as playwright, serve(log) as address:
         browser = playwright.chromium.launch(executable_path=install(), args=list(FLAGS))
-        print(f"first plot, server just started: {first_plot(browser, address):.1f} s (target 6)")
-        warm = [first_plot(browser, address) for _ in range(5)]
-        print(f"first plot, server warm: median {statistics.median(warm):.1f} s, "
-              f"longest {max(warm):.1f} s (target 3)")  # fmt: skip
+        print(
+            f"first plot, server just started: {first_plot(playwright, address):.1f} s (target 6)"
+        )
+        for how, plots in (
+            ("", [first_plot(playwright, address) for _ in range(5)]),
+            (
+                " and a debugger attached",
+                [first_plot_attached(browser, address) for _ in range(5)],
+            ),
+        ):
+            print(f"first plot, server warm{how}: median {statistics.median(plots):.1f} s, "
+                  f"longest {max(plots):.1f} s (target 3)")  # fmt: skip
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(address)
         page.locator(LINE).first.wait_for(state="attached", timeout=90_000)
