@@ -119,5 +119,13 @@ def resend(key: str = "") -> None:
 
 
 def preload() -> None:
-    """Lets the browser fetch the chart library while Python is still importing."""
-    _VIEW(key="plotly_preload", data={"library": _URL}, height="content")
+    """Lets the browser fetch the chart library while Python is still importing.
+
+    The link alone is there first, by a third of a second: components are code that has to come.
+    """
+    place = "plotly_preload_place"
+    hidden = f"<style>.st-key-{place} {{ display: none; }}</style>"
+    with st.container(key=place):
+        link = f'<link rel="preload" as="script" href="{_URL}">'
+        st.markdown(link + hidden, unsafe_allow_html=True)
+        _VIEW(key="plotly_preload", data={"library": _URL}, height="content")

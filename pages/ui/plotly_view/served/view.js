@@ -250,7 +250,7 @@ async function draw(chart) {
 
 // Figures can come faster than they can be drawn. They are drawn one at a time and in turn, with a
 // rest after each, so that clicks and keys get their chance; of what came meanwhile only the newest
-// is drawn.
+// is drawn. At first sight, the page is drawn from top to bottom.
 const waiting = new Set();
 let timer, rested = 0;
 
@@ -259,9 +259,16 @@ function ask(chart) {
   timer ??= setTimeout(drawNext, Math.max(0, rested - performance.now()));
 }
 
+function upper(one, other) {
+  const { DOCUMENT_POSITION_PRECEDING: before } = Node;
+  if (one.node) return other;
+  return one.root.compareDocumentPosition(other.root) & before ? other : one;
+}
+
 async function drawNext() {
   const begun = performance.now();
-  const [chart] = waiting;
+  const [next] = waiting;
+  const chart = [...waiting].filter((each) => !each.node).reduce(upper, next);
   waiting.delete(chart);
   await draw(chart);
   const now = performance.now();
