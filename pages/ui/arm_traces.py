@@ -167,12 +167,29 @@ def log_ticks(*values: np.ndarray) -> Drawing:
     seen = seen[np.isfinite(seen) & (seen > 0)]
     if not len(seen):
         return {"dtick": 1}
-    low, high = (math.floor(math.log10(seen.min())), math.ceil(math.log10(seen.max())))
+    least, most = float(seen.min()), float(seen.max())
+    if most < 2 * least:
+        return _written(_even_ticks(least, most), 4)
+    low, high = (math.floor(math.log10(least)), math.ceil(math.log10(most)))
     if high - low > 4:
         return {"dtick": math.ceil((high - low) / 6)}
     each = (1, 2, 5) if high - low <= 2 else (1,)
-    values = [factor * 10.0**power for power in range(low - 1, high + 2) for factor in each]
-    return {"tickvals": values, "ticktext": [amount(value, 1) for value in values]}
+    return _written(
+        [factor * 10.0**power for power in range(low - 1, high + 2) for factor in each], 1
+    )
+
+
+def _written(values: Sequence[float], digits: int) -> Drawing:
+    return {"tickvals": values, "ticktext": [amount(value, digits) for value in values]}
+
+
+def _even_ticks(least: float, most: float) -> list[float]:
+    """Round numbers a few of which lie between the two, and some on either side."""
+    wanted = max(most - least, 0.1 * most) / 3
+    unit = 10.0 ** math.floor(math.log10(wanted))
+    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= wanted)
+    first, last = math.floor(least / step) - 2, math.ceil(most / step) + 2
+    return [step * at for at in range(max(first, 1), last + 1)]
 
 
 def positive(values: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from pages.ui import (
     watch,
     widgets,
 )
+from pages.ui.arm_traces import log_ticks
 from pages.ui.plotly_view.delta import numbers
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
 from snn_core.train import decision_boundary, histograms, start, train
@@ -410,3 +411,15 @@ def test_a_hampered_arm_is_warned_of() -> None:
     (said,) = training_words.cautions(arms)
     assert said.startswith("Arm B") and "2 inputs" in said
     assert not training_words.cautions(arms_from_query({"data": "digits", "arms": "1"}))
+
+
+@given(st.floats(1e-6, 1e6), st.floats(1.0, 1e6))
+def test_a_logarithmic_axis_has_ticks_where_its_values_are(least: float, ratio: float) -> None:
+    found = log_ticks(np.array([least, least * ratio]))
+    if "dtick" in found:  # powers of ten, over many decades
+        assert ratio > 1e3
+        return
+    near = [v for v in found["tickvals"] if least / 1.15 <= v <= 1.15 * least * ratio]
+    assert len(near) >= 2 or ratio < 5
+    assert near, found
+    assert len(set(found["ticktext"])) == len(found["tickvals"])
