@@ -48,11 +48,10 @@ def pulse() -> None:
     if training is None:
         return
     inline = st.session_state.pop("train.inline", False)  # the rest of the page is waiting
-    due = time.monotonic()
+    begun = time.monotonic()
     for place in range(1 if inline else LOOKS):
         if not inline:
-            due = max(due + EVERY, time.monotonic() + BREATH)
-            time.sleep(due - time.monotonic())
+            begun = _next_look(begun)
         live.beat()
         busy = _follow(training)
         records = history(training)
@@ -64,6 +63,12 @@ def pulse() -> None:
         if records:
             look = _look(training, busy, None)
             feed({"curves": partial(_curves, look)} | growing(look), pictures(look), place)
+
+
+def _next_look(begun: float) -> float:
+    """Sleeps until the look after the one that began then; returns when it begins."""
+    time.sleep(max(begun + EVERY - time.monotonic(), BREATH))
+    return time.monotonic()
 
 
 def draw() -> None:

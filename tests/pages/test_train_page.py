@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 import plotly.graph_objects as go
@@ -423,3 +423,25 @@ def test_a_logarithmic_axis_has_ticks_where_its_values_are(least: float, ratio: 
     assert len(near) >= 2 or ratio < 5
     assert near, found
     assert len(set(found["ticktext"])) == len(found["tickvals"])
+
+
+@given(st.lists(st.floats(0.0, 10.0), min_size=1, max_size=20))
+def test_looks_keep_their_pace_however_late_one_is(works: list[float]) -> None:
+    now, begun, pauses = 0.0, 0.0, []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        pauses.append(seconds)
+        now += seconds
+
+    def clock() -> float:
+        nonlocal now
+        now += 0.04  # another thread may have its turn between any two calls
+        return now
+
+    with patch.object(watch, "time", Mock(sleep=sleep, monotonic=clock)):
+        for work in works:
+            begun, before = watch._next_look(begun), begun
+            assert begun - before >= watch.EVERY
+            now += work
+    assert all(watch.BREATH <= pause <= watch.EVERY for pause in pauses)
