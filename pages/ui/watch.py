@@ -66,8 +66,14 @@ def pulse() -> None:
 
 
 def _next_look(begun: float) -> float:
-    """Sleeps until the look after the one that began then; returns when it begins."""
-    time.sleep(max(begun + EVERY - time.monotonic(), BREATH))
+    """Sleeps until the look after the one that began then; returns when it begins.
+
+    Where a person's click is waiting, Streamlit ends the run as soon as it reads its state.
+    """
+    due = max(begun + EVERY, time.monotonic() + BREATH)
+    while (left := due - time.monotonic()) > 0:
+        time.sleep(min(left, BREATH))
+        live.current()
     return time.monotonic()
 
 

@@ -250,7 +250,7 @@ async function draw(chart) {
 
 // Figures can come faster than they can be drawn. They are drawn one at a time and in turn, with a
 // rest after each, so that clicks and keys get their chance; of what came meanwhile only the newest
-// is drawn. At first sight, the page is drawn from top to bottom.
+// is drawn.
 const waiting = new Set();
 let timer, rested = 0;
 
@@ -259,19 +259,20 @@ function ask(chart) {
   timer ??= setTimeout(drawNext, Math.max(0, rested - performance.now()));
 }
 
-function upper(one, other) {
+// The chart whose turn it is: not seen for longest, at first sight from top to bottom.
+function first(one, other) {
+  if (one.drawn !== other.drawn) return one.drawn < other.drawn ? one : other;
   const { DOCUMENT_POSITION_PRECEDING: before } = Node;
-  if (one.node) return other;
   return one.root.compareDocumentPosition(other.root) & before ? other : one;
 }
 
 async function drawNext() {
   const begun = performance.now();
-  const [next] = waiting;
-  const chart = [...waiting].filter((each) => !each.node).reduce(upper, next);
+  const chart = [...waiting].reduce(first);
   waiting.delete(chart);
   await draw(chart);
   const now = performance.now();
+  if (chart.node) chart.drawn = now;
   rested = now + Math.min((now - begun) / 8, 50);
   timer = undefined;
   if (waiting.size) ask(waiting.values().next().value);
@@ -332,7 +333,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const root = parentElement.querySelector(".plotly-view");
     root.replaceChildren();
     const button = parentElement.querySelector(".picture");
-    chart = { root, button, node: null, gone: false, seen: true, tokens: new Set() };
+    chart = { root, button, node: null, gone: false, seen: true, drawn: 0, tokens: new Set() };
     chart.observers = [watch(chart), sight(chart), prefix(chart)];
     CHARTS.set(parentElement, chart);
   }
