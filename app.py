@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
+STYLE = Path(__file__).parent / "pages/ui/page.css"
 # Name in a root link -> file, title. All but the first have their address in pages/ too.
 PAGES = {
     "propagate": ("pages/explore/propagate.py", "Propagate"),
@@ -43,6 +46,16 @@ def warm_up_training() -> bool:
     return True
 
 
+def style() -> None:
+    """Brings the style sheet of all pages, with the first message.
+
+    Not by `st.html`, whose code the browser has to fetch first: a phone's page was wider than its
+    screen until then.
+    """
+    with st.container(key="page_style"):
+        st.markdown(f"<style>{STYLE.read_text()}</style>", unsafe_allow_html=True)
+
+
 def main() -> None:
     """Sets up the frame, follows a root link to its page, and runs the page."""
     st.set_page_config(page_title="Self-normalizing networks", page_icon="〰️", layout="wide")
@@ -53,6 +66,7 @@ def main() -> None:
         for name, (file, title) in PAGES.items()
     }
     current = st.navigation(list(pages.values()), position="top")
+    style()
     preload()
     asked = st.query_params.get("page")
     if asked in pages and pages[asked] != current:

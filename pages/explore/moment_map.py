@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -31,7 +30,6 @@ from snn_core.theory.fixed_points import FixedPoint, distance, fixed_point
 from snn_core.theory.search import FixedPoints, fixed_points
 from snn_core.wording import percent
 
-STYLE = pathlib.Path(widgets.__file__).with_name("page.css")
 AXES = ("linear", "log")
 MEANS = (-2.0, 2.0)  # the window
 VARIANCES = {"linear": (0.0, 4.0), "log": (0.01, 20.0)}
@@ -51,7 +49,6 @@ def main() -> None:
     state.held()  # a whole run is never that of a hand
     st.title("Moment map", anchor=False)
     st.caption(map_words.INTRODUCTION)
-    st.html(STYLE)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
     with right, st.container(key="hero"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable
 
 import streamlit as st
@@ -27,7 +26,6 @@ from pages.ui.plotly_view import plotly_view
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment
 
-STYLE = pathlib.Path(widgets.__file__).with_name("page.css")
 AXES = ("auto", "log", "linear")
 
 
@@ -37,7 +35,6 @@ def main() -> None:
     state.held()  # a whole run is never that of a hand
     st.title("Propagate", anchor=False)
     st.caption(words.INTRODUCTION)
-    st.html(STYLE)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
     with right, st.container(key="hero"):  # the figure first, so that it follows at once

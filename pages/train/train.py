@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pathlib
 import time
 
 import streamlit as st
@@ -14,7 +13,6 @@ from pages.ui.plotly_view import resend
 from snn_core.spec import Experiment, arm_settings
 from snn_core.train.live import Training, fits, history, only_rates_differ, set_rates, step
 
-STYLE = pathlib.Path(widgets.__file__).with_name("page.css")
 SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
 DOUBLE_CLICK = 0.4  # seconds
 FIRST = 0.5  # seconds that the page waits for the first record, so that it opens with one
@@ -26,7 +24,6 @@ def main() -> None:
     resend()  # a full run may have remounted the charts
     st.title("Train", anchor=False)
     st.caption(training_words.INTRODUCTION)
-    st.html(STYLE)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
     # The fragment that moves comes after the rail: its clock starts once the browser has it, and
