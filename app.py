@@ -76,12 +76,13 @@ def main() -> None:
         warm_up()
         if current == pages["train"]:
             warm_up_training()
-    from pages.ui import live
+    from pages.ui import departure, live
 
     if current != pages["train"]:
         live.elsewhere(pages["train"])
     current.run()
     live.clear_up()  # last, so that no plot waits for it
+    departure.depart()
 
 
 if __name__ == "__main__":

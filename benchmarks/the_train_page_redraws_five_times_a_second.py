@@ -43,6 +43,15 @@ COUNT = """
 }
 """
 
+PLAY = """
+() => {
+  const buttons = [...document.querySelectorAll("button")];
+  const begun = performance.now();
+  buttons.find((each) => each.innerText.startsWith("Play")).click();
+  return begun;
+}
+"""
+
 STOP = """
 async () => {
   const begun = performance.now();
@@ -84,8 +93,7 @@ def measure(page: Page, process: int, seconds: float, looks: dict[str, str]) -> 
     page.wait_for_selector(".st-key-curves .js-line", state="attached", timeout=90_000)
     page.wait_for_timeout(2000)
     page.evaluate(COUNT)
-    start = page.evaluate("performance.now()")
-    page.get_by_role("button", name="Play").click()
+    start = page.evaluate(PLAY)
     page.wait_for_timeout(2000)
     first = page.evaluate("Math.min(...Object.values(seen).map((s) => s.first ?? Infinity))")
     before, used = page.evaluate("structuredClone(seen)"), cpu_seconds(process)

@@ -36,7 +36,10 @@ __all__ = [
 
 Drawing = dict[str, Any]
 # Plotly finds the range: it forgets a person's zoom where the figure says another range each time.
-STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d"}
+STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d", "tickangle": 0} | {
+    "ticksuffix": " steps",
+    "showticksuffix": "last",
+}
 
 
 def arms(history: Sequence[Snapshot]) -> list[tuple[int, str]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pages.ui import panels
 from pages.ui.arm_traces import (
+    STEPS_AXIS,
     Drawing,
     arm_keys,
     arms,
@@ -72,6 +73,7 @@ def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
                 "step",
                 log=True,
                 shapes=marks(at),
+                x_axis=STEPS_AXIS,
                 y_axis=log_ticks(*(y for *_, y in ends)),
             ),
         ],

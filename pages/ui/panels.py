@@ -93,7 +93,8 @@ def figure(
         top = bottom + height
         x_axis, y_axis = _axes(panel, x, y)
         if hover == "x unified":
-            x_axis["unifiedhovertitle"] = {"text": f"{panel.x} %{{x}}"}
+            value = "%{x:,d}" if "ticksuffix" in x_axis else "%{x}"  # a format leaves the unit out
+            x_axis["unifiedhovertitle"] = {"text": f"{panel.x} {value}"}
         layout[f"yaxis{y}"] = y_axis | ({"domain": [bottom, top]} if rows > 1 else {})
         if row == rows - 1:
             layout[f"xaxis{x}"] = x_axis | {"domain": [left, left + width]}
@@ -102,7 +103,8 @@ def figure(
         highest = 1 - index / count
         lowest = highest - (1 if index == count - 1 else 0.7) / count
         narrow[f"yaxis{y}.domain"] = [lowest, highest]
-        if index < count - 1 and panel.x == panels[-1].x:  # the lowest panel says it for all
+        titled = row == rows - 1 and "title" in x_axis
+        if titled and index < count - 1 and panel.x == panels[-1].x:  # the lowest says it for all
             narrow[f"xaxis{x}.title.text"] = ""
         narrow |= {f"annotations.{index}.x": 0.0, f"annotations.{index}.y": highest}
         traces += [trace | {"xaxis": f"x{x}", "yaxis": f"y{y}"} for trace in panel.traces]
@@ -130,18 +132,20 @@ def _placed(shape: dict[str, Any], x: str, y: str) -> dict[str, Any]:
 def _axes(panel: Panel, x: str, y: str) -> tuple[dict[str, Any], dict[str, Any]]:
     shared = {"automargin": False, "ticks": "outside", "ticklen": 3, "zeroline": False}
     shared |= {"exponentformat": "power"}
-    horizontal = shared | {
-        "anchor": f"y{y}",
-        "title": {"text": panel.x, "standoff": 6, "font": {"size": 13}},
-    }
+    horizontal = shared | {"anchor": f"y{y}"} | (panel.x_axis or {})
     vertical = shared | {
         "anchor": f"x{x}",
-        "title": {"text": panel.y, "standoff": 4, "font": {"size": 13}},
         # A zoom made on a linear axis means nothing on a logarithmic one, so it is dropped then.
         "type": "log" if panel.log else "linear",
         "uirevision": "log" if panel.log else "linear",
     }
-    return horizontal | (panel.x_axis or {}), vertical | (panel.y_axis or {})
+    # For a title's place every redraw measures all labels, even of a title without words; an axis
+    # whose labels say what they are has none.
+    if "ticksuffix" not in horizontal:
+        horizontal["title"] = {"text": panel.x, "standoff": 6, "font": {"size": 13}}
+    if panel.y:
+        vertical["title"] = {"text": panel.y, "standoff": 4, "font": {"size": 13}}
+    return horizontal, vertical | (panel.y_axis or {})
 
 
 def _title(text: str, left: float, top: float) -> dict[str, Any]:

@@ -135,14 +135,15 @@ def heat(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = No
             heading = short(f"{name.capitalize()}: {title}", len(titles))
             # one panel's labels are all's, and a label costs as much time to draw as a layer
             layers = {"dtick": _layer_tick(middle), "showticklabels": not (column and alike)}
+            if not column:
+                layers |= {"tickprefix": "layer ", "showtickprefix": "last"}
             shown.append(
                 Panel(
                     heading,
                     [_map(x, middle, name, log, axis)],
                     x="step",
-                    y="" if column else "layer",
                     shapes=marks(at),
-                    x_axis={"showgrid": False, "nticks": 4},
+                    x_axis=STEPS_AXIS | {"rangemode": "normal", "showgrid": False, "nticks": 4},
                     y_axis={"showgrid": False} | layers,
                 )
             )
@@ -155,7 +156,8 @@ def heat(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = No
         narrow |= {f"{bar}.len": 0.5 / len(titles), f"{bar}.y": 1 - row / 2}
     narrow |= {f"yaxis{index}.showticklabels": True for index in range(2, len(shown) + 1)}
     drawn["layout"] |= scales | {"height": 470}
-    drawn["layout"]["margin"] |= {"r": 70}
+    drawn["layout"]["margin"] |= {"l": 60, "r": 70}
+    narrow["margin.l"] = 60
     return drawn
 
 
@@ -167,7 +169,7 @@ def _map(x: np.ndarray, middle: np.ndarray, name: str, log: bool, axis: str) -> 
         "z": np.log10(np.where(middle > 0, middle, np.nan)) if log else middle,
         "transpose": True,
         "coloraxis": axis,
-        "hovertemplate": f"step %{{x}}, layer %{{y}}: {name} {value}<extra></extra>",
+        "hovertemplate": f"step %{{x:,d}}, layer %{{y:d}}: {name} {value}<extra></extra>",
     }
 
 
@@ -193,11 +195,10 @@ def _scale(values: Sequence[np.ndarray], log: bool) -> Drawing:
         reach = min(max(math.ceil(2 * reach) / 2, DECADES[0]), DECADES[1])
         ticks = np.arange(-math.floor(reach), math.floor(reach) + 1)
         marks = {"tickvals": ticks, "ticktext": [f"{10.0**t:g}" for t in ticks]}
-        title = "variance"
     else:
         reach = max(math.ceil(4 * reach) / 4, 0.25)
-        marks, title = {"nticks": 5}, "mean"
-    bar = {"title": {"text": title, "side": "top"}, "thickness": 12, "outlinewidth": 0, "x": 1.01}
+        marks = {"nticks": 5}
+    bar = {"thickness": 12, "outlinewidth": 0, "x": 1.01}  # the panels' titles name it
     return {
         "cmin": -reach,
         "cmax": reach,
@@ -328,18 +329,21 @@ def drift(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
                 sides[0],
                 "step",
                 shapes=[_strip(THEOREM_1_OMEGA), *marks(at)],
+                x_axis=STEPS_AXIS,
             ),
             Panel(
                 "tau = Σ w² of the units",
                 sides[1],
                 "step",
                 shapes=[_strip(THEOREM_1_TAU), *marks(at)],
+                x_axis=STEPS_AXIS,
             ),
             Panel(
                 "Share of units inside both",
                 sides[2],
                 "step",
                 shapes=marks(at),
+                x_axis=STEPS_AXIS,
                 y_axis={"range": [-0.03, 1.05]},
             ),
         ],

@@ -16,6 +16,7 @@ import streamlit as st
 
 from pages.ui import live, state, training_figures, training_words, views
 from pages.ui.arm_traces import Drawing
+from pages.ui.departure import depart
 from pages.ui.plotly_view import feed, plotly_view
 from pages.ui.training_tabs import Look, draw_tabs, growing, pictures
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
@@ -50,8 +51,6 @@ def pulse() -> None:
     inline = st.session_state.pop("train.inline", False)  # the rest of the page is waiting
     begun = time.monotonic()
     for place in range(1 if inline else LOOKS):
-        if not inline:
-            begun = _next_look(begun)
         live.beat()
         busy = _follow(training)
         records = history(training)
@@ -63,6 +62,8 @@ def pulse() -> None:
         if records:
             look = _look(training, busy, None)
             feed({"curves": partial(_curves, look)} | growing(look), pictures(look), place)
+        if not inline:
+            begun = _next_look(begun)
 
 
 def _next_look(begun: float) -> float:
@@ -86,7 +87,8 @@ def draw() -> None:
     records = history(training)
     if not records:
         return
-    at = None if busy else _scrub(training, records)
+    with st.container(key="scrub"):  # also while empty, so that what follows keeps its place
+        at = None if busy else _scrub(training, records)
     upto = [s for s in records if at is None or s.step <= at]
     look = _look(training, busy, at)
     regression = training_words.is_regression(training.experiments[0])
@@ -96,6 +98,7 @@ def draw() -> None:
     st.caption(f"{changed} {training_words.CURVES}".strip())
     _verdicts(look, upto)
     draw_tabs(look)
+    depart()
 
 
 def _follow(training: Training) -> bool:

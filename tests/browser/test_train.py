@@ -112,6 +112,37 @@ def test_no_click_is_lost_while_it_learns(page: Page) -> None:
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
 
 
+# Fragments ask for their next run all the time, so that one begins where a run of the page ends.
+ASK_ALWAYS = """() => {
+  const original = window.setInterval;
+  window.setInterval = (act, time, ...rest) => original(act, time < 1000 ? time : 200, ...rest);
+}"""
+GONE = """() => {
+  window.gone = [];
+  for (const key of ["curves", "heat"]) {
+    const there = () => document.querySelector(`.st-key-${key} .js-plotly-plot`);
+    const node = there();
+    new MutationObserver(() => there() === node || window.gone.push(key))
+      .observe(document.body, { subtree: true, childList: true });
+  }
+}"""
+
+
+def test_no_chart_goes_where_a_look_follows_a_run_of_the_page(page: Page) -> None:
+    page.add_init_script(f"({ASK_ALWAYS})()")
+    opened(page, ENDLESS)
+    expect(figure(page, "heat").locator(".js-plotly-plot")).to_be_attached(timeout=LONG)
+    page.evaluate(GONE)
+    for _ in range(12):
+        press(page, "+1")
+        page.wait_for_timeout(400)
+    assert page.evaluate("gone") == []
+    press(page, "Play")
+    reach(page, 200)
+    page.wait_for_timeout(6000)
+    assert page.evaluate("gone") == []
+
+
 def test_keys_play_pause_and_step(page: Page) -> None:
     opened(page, ENDLESS)
     page.get_by_role("heading", name="Train", exact=True).click()

@@ -113,8 +113,8 @@ function assign(target, path, value) {
   at[last] = value;
 }
 
-function styled(figure, colours, narrow) {
-  const { data, layout } = recoloured(figure, exchanger(figure.layout.meta, colours));
+function styled({ figure, colours, narrow, exchange }) {
+  const { data, layout } = recoloured(figure, exchange);
   for (const [path, value] of Object.entries((narrow && layout.meta?.narrow) || {})) {
     assign(layout, path, value);
   }
@@ -144,9 +144,9 @@ function styled(figure, colours, narrow) {
 // brought further.
 function take(chart, { figure, patch, token, look }) {
   if (figure) {
-    if (token && chart.tokens.has(token)) return true;
+    if (token && chart.tokens.has(token)) return false;
     chart.tokens.add(token);
-    Object.assign(chart, { figure, token, look: 0 });
+    Object.assign(chart, { figure, token, look: 0, whole: true });
     return true;
   }
   if (!patch) return true;
@@ -158,18 +158,24 @@ function take(chart, { figure, patch, token, look }) {
   }
   chart.look = look;
   let changed = false;
+  const put = (index, name, values) => {
+    traces[index][name] = values;
+    chart.grown.push([index, name]);
+    changed = true;
+  };
   for (const [index, name, start, values] of patch.append) {
     const array = traces[index][name];
     const news = values.slice(array.length - start);
     array.push(...news);
-    changed ||= news.length > 0;
+    if (news.length) put(index, name, array);
   }
   for (const [index, name, values] of patch.set) {
-    changed ||= !alike(traces[index][name], values);
-    traces[index][name] = values;
+    if (!alike(traces[index][name], values)) put(index, name, values);
   }
-  changed ||= !alike(chart.figure.layout, patch.layout);
-  chart.figure.layout = patch.layout;
+  if (!alike(chart.figure.layout, patch.layout)) {
+    chart.figure.layout = patch.layout;
+    changed = chart.whole = true;
+  }
   return changed;
 }
 
@@ -203,49 +209,72 @@ async function draw(chart) {
   try {
     const Plotly = await load(chart.data.library);
     if (chart.gone || !chart.figure) return;
-    const { data } = chart; // the newest
-    chart.narrow = root.clientWidth < NARROW;
-    const { data: traces, layout } = styled(chart.figure, theme(root), chart.narrow);
-    for (const name of chart.cut ? Object.keys(layout).filter((k) => /^xaxis\d*$/.test(k)) : []) {
-      layout[name] = { ...layout[name], uirevision: `cut ${chart.cut}` };
-    }
-    // the arrays grow in place, which Plotly would not notice
-    layout.datarevision = chart.revision = (chart.revision || 0) + 1;
-    root.setAttribute("role", "img");
-    root.setAttribute("aria-label", data.alt || "");
-    const first = !chart.node;
-    if (first) {
-      chart.node = document.createElement("div");
-      chart.node.className = "chart";
-      root.replaceChildren(chart.node);
-      picture(chart);
-    }
-    await Plotly.react(chart.node, traces, layout, {
-      displaylogo: false, showTips: false, displayModeBar: false,
-    });
-    if (first) performance.mark(`drawn ${data.name}`); // for whoever times the page
-    if (data.clicks && !chart.clicks) {
-      chart.clicks = true;
-      chart.node.on("plotly_click", ({ points: [point] }) => chart.clicked({
-        x: point.x, y: point.y, name: point.data.name,
-      }));
-      chart.node.on("plotly_selected", (event) => {
-        const [x, y] = [event?.range?.x, event?.range?.y]; // of the first panel
-        if (!x || !y) return;
-        const [[x0, x1], [y0, y1]] = [x, y].map((ends) => [...ends].sort((a, b) => a - b));
-        chart.clicked({ x0, x1, y0, y1 });
-        window.Plotly.relayout(chart.node, { selections: [] });
-      });
-    }
-    const { width } = chart.node._fullLayout; // the one of before, where the screen became narrow
-    if (root.clientWidth && Math.abs(width - root.clientWidth) > 1) Plotly.Plots.resize(chart.node);
+    await (chart.whole ? drawWhole(chart, Plotly) : drawGrown(chart, Plotly));
   } catch (error) {
     const note = document.createElement("div");
     note.className = "failed";
     note.textContent = error.message;
     root.replaceChildren(note);
     chart.node = null;
+    chart.whole = true;
   }
+}
+
+async function drawWhole(chart, Plotly) {
+  const { root, data } = chart; // the newest
+  chart.whole = false;
+  chart.grown = [];
+  chart.narrow = root.clientWidth < NARROW;
+  chart.colours = theme(root);
+  chart.exchange = exchanger(chart.figure.layout.meta, chart.colours);
+  const { data: traces, layout } = styled(chart);
+  for (const name of chart.cut ? Object.keys(layout).filter((k) => /^xaxis\d*$/.test(k)) : []) {
+    layout[name] = { ...layout[name], uirevision: `cut ${chart.cut}` };
+  }
+  // the arrays grow in place, which Plotly would not notice
+  layout.datarevision = chart.revision = (chart.revision || 0) + 1;
+  root.setAttribute("role", "img");
+  root.setAttribute("aria-label", data.alt || "");
+  const first = !chart.node;
+  if (first) {
+    chart.node = document.createElement("div");
+    chart.node.className = "chart";
+    root.replaceChildren(chart.node);
+    picture(chart);
+  }
+  await Plotly.react(chart.node, traces, layout, {
+    displaylogo: false, showTips: false, displayModeBar: false,
+  });
+  if (first) performance.mark(`drawn ${data.name}`); // for whoever times the page
+  if (data.clicks && !chart.clicks) {
+    chart.clicks = true;
+    listen(chart);
+  }
+  const { width } = chart.node._fullLayout; // the one of before, where the screen became narrow
+  if (root.clientWidth && Math.abs(width - root.clientWidth) > 1) Plotly.Plots.resize(chart.node);
+}
+
+// Where only numbers are new, Plotly need not compare all that it has been given with what it had: a
+// sixth of a redraw. Arrays of numbers that grow are its own, too.
+function drawGrown(chart, Plotly) {
+  for (const [index, name] of chart.grown) {
+    chart.node.data[index][name] = recoloured(chart.figure.data[index][name], chart.exchange);
+  }
+  chart.grown = [];
+  return Plotly.redraw(chart.node);
+}
+
+function listen(chart) {
+  chart.node.on("plotly_click", ({ points: [point] }) => chart.clicked({
+    x: point.x, y: point.y, name: point.data.name,
+  }));
+  chart.node.on("plotly_selected", (event) => {
+    const [x, y] = [event?.range?.x, event?.range?.y]; // of the first panel
+    if (!x || !y) return;
+    const [[x0, x1], [y0, y1]] = [x, y].map((ends) => [...ends].sort((a, b) => a - b));
+    chart.clicked({ x0, x1, y0, y1 });
+    window.Plotly.relayout(chart.node, { selections: [] });
+  });
 }
 
 // Figures can come faster than they can be drawn. They are drawn one at a time and in turn, with a
@@ -257,6 +286,11 @@ let timer, rested = 0;
 function ask(chart) {
   waiting.add(chart);
   timer ??= setTimeout(drawNext, Math.max(0, rested - performance.now()));
+}
+
+function askWhole(chart) {
+  chart.whole = true;
+  ask(chart);
 }
 
 // The chart whose turn it is: not seen for longest, at first sight from top to bottom.
@@ -288,6 +322,7 @@ function prefix(chart) {
     const whole = Math.max(...node._fullData.flatMap((t) => Array.from(t.x).filter(Number.isFinite)));
     const end = Math.min(Math.max(detail.value, 1), whole);
     if (node._fullLayout.xaxis.range[1] === end) return;
+    chart.whole = true;
     chart.cut = (chart.cut || 0) + 1; // else Plotly would keep this range like a person's zoom
     window.Plotly.relayout(
       node, Object.fromEntries(axes.map((axis) => [`${axis}.range`, [0, end]])),
@@ -300,7 +335,7 @@ function prefix(chart) {
 function watch(chart) {
   const observer = new ResizeObserver(() => {
     if (!chart.node || !window.Plotly || !chart.root.clientWidth) return;
-    if (chart.root.clientWidth < NARROW !== chart.narrow) ask(chart);
+    if (chart.root.clientWidth < NARROW !== chart.narrow) askWhole(chart);
     else if (chart.node.clientWidth !== chart.width) window.Plotly.Plots.resize(chart.node);
     chart.width = chart.node.clientWidth;
   });
@@ -333,7 +368,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const root = parentElement.querySelector(".plotly-view");
     root.replaceChildren();
     const button = parentElement.querySelector(".picture");
-    chart = { root, button, node: null, gone: false, seen: true, drawn: 0, tokens: new Set() };
+    chart = { root, button, node: null, gone: false, seen: true, drawn: 0 };
+    Object.assign(chart, { tokens: new Set(), whole: true, grown: [] });
     chart.observers = [watch(chart), sight(chart), prefix(chart)];
     CHARTS.set(parentElement, chart);
   }
@@ -342,7 +378,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   chart.data = data;
   if (chart.node) chart.root.setAttribute("aria-label", data.alt || "");
   NAMED.set(data.name, chart);
-  if (take(chart, data)) ask(chart);
+  const fresh = take(chart, data);
+  if (chart.node && !alike(theme(chart.root), chart.colours)) askWhole(chart);
+  else if (fresh) ask(chart);
   return () => {
     chart.gone = true;
     for (const observer of chart.observers) observer.disconnect();
