@@ -55,6 +55,8 @@ FED = """async () => {
   const lengths = [];
   const leave = tell(first());
   lengths.push(await drawn());
+  const node = parentElement.querySelector('.js-plotly-plot');
+  await window.Plotly.relayout(node, { 'xaxis.range': [0.5, 1.5] });
   feed(1, 3, [3]);
   feed(2, 3, [3, 4]);
   lengths.push(await drawn());
@@ -64,16 +66,52 @@ FED = """async () => {
   feed(9, 7, [7]);
   feed(10, 8, [8]);
   lengths.push(await drawn());
+  const zoom = node._fullLayout.xaxis.range;
   leave();
   feed(11, 5, [5]);  // nobody is there to take it
   parentElement.remove();
-  return [lengths, asked];
+  return [lengths, asked, zoom];
 }"""
 
 
 def test_a_feed_brings_a_chart_further_and_nothing_takes_it_back(page: Page) -> None:
     page.goto("/")
     expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=FIRST_PLOT)
-    lengths, asked = page.evaluate(FED)
+    lengths, asked, zoom = page.evaluate(FED)
     assert lengths == [3, 5, 5, 5]
+    assert zoom == [0.5, 1.5]
     assert asked == [["lost", "a"]]  # once
+
+
+# A picture that is sent whole: first another y and another colour, then a trace more.
+WHOLE = """async () => {
+  const script = performance.getEntriesByType('resource').find((e) => /view[.]js/.test(e.name));
+  const { default: show } = await import(script.name);
+  const parentElement = document.createElement('div');
+  parentElement.innerHTML = "<div class='plotly-view'></div><button class='picture'></button>";
+  parentElement.style.width = '400px';
+  document.body.append(parentElement);
+  const found = [];
+  const tell = async (...data) => {
+    const figure = { data, layout: { meta: { palette: ['#0072B2'] } } };
+    show({ data: { name: 'whole', alt: '', figure }, parentElement });
+    await new Promise((done) => setTimeout(done, 600));
+    const traces = parentElement.querySelector('.js-plotly-plot')._fullData;
+    found.push(traces.map((trace) => [Array.from(trace.y), trace.line.color]));
+  };
+  const trace = (y, color) => ({ type: 'scatter', x: [0, 1, 2], y, line: { color } });
+  await tell(trace([0, 1, 2], '#0072B2'));
+  await tell(trace([2, 1, 0], '#123456'));
+  await tell(trace([2, 1, 0], '#0072B2'), trace([3, 3, 3], '#123456'));
+  return found;
+}"""
+
+
+def test_what_is_new_in_a_picture_is_drawn_in_the_colours_of_the_theme(page: Page) -> None:
+    page.goto("/")
+    expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=FIRST_PLOT)
+    one, two, three = page.evaluate(WHOLE)
+    themed = one[0][1]
+    assert themed != "#123456"
+    assert two == [[[2, 1, 0], "#123456"]]
+    assert three == [[[2, 1, 0], themed], [[3, 3, 3], "#123456"]]

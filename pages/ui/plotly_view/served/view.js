@@ -146,7 +146,9 @@ function take(chart, { figure, patch, token, look }) {
   if (figure) {
     if (token && chart.tokens.has(token)) return false;
     chart.tokens.add(token);
-    Object.assign(chart, { figure, token, look: 0, whole: true });
+    if (alikeButForData(chart.figure, figure)) chart.grown.push(...changed(chart.figure, figure));
+    else chart.whole = true;
+    Object.assign(chart, { figure, token, look: 0 });
     return true;
   }
   if (!patch) return true;
@@ -157,30 +159,43 @@ function take(chart, { figure, patch, token, look }) {
     if (traces[index][name].length < start) return lost(chart, token);
   }
   chart.look = look;
-  let changed = false;
+  let news = false;
   const put = (index, name, values) => {
     traces[index][name] = values;
     chart.grown.push([index, name]);
-    changed = true;
+    news = true;
   };
   for (const [index, name, start, values] of patch.append) {
     const array = traces[index][name];
-    const news = values.slice(array.length - start);
-    array.push(...news);
-    if (news.length) put(index, name, array);
+    const rest = values.slice(array.length - start);
+    array.push(...rest);
+    if (rest.length) put(index, name, array);
   }
   for (const [index, name, values] of patch.set) {
     if (!alike(traces[index][name], values)) put(index, name, values);
   }
   if (!alike(chart.figure.layout, patch.layout)) {
     chart.figure.layout = patch.layout;
-    changed = chart.whole = true;
+    news = chart.whole = true;
   }
-  return changed;
+  return news;
 }
 
 function alike(before, after) {
   return JSON.stringify(before) === JSON.stringify(after);
+}
+
+// Whether a figure has the layout and the kinds of traces of the one before.
+function alikeButForData(before, after) {
+  const kinds = ({ data }) => data.map((trace) => [trace.type, Object.keys(trace)]);
+  return Boolean(before) && alike(before.layout, after.layout) && alike(kinds(before), kinds(after));
+}
+
+// What has changed in the traces: [index, attribute] of each.
+function changed(before, after) {
+  return after.data.flatMap((trace, index) => Object.keys(trace)
+    .filter((name) => !alike(before.data[index][name], trace[name]))
+    .map((name) => [index, name]));
 }
 
 // Asks once for the whole figure.
