@@ -38,7 +38,7 @@ Drawing = dict[str, Any]
 # Plotly finds the range: it forgets a person's zoom where the figure says another range each time.
 STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d", "tickangle": 0} | {
     "ticksuffix": " steps",
-    "showticksuffix": "last",
+    "showticksuffix": "first",  # the last one may stand at the figure's edge
 }
 
 

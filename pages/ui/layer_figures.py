@@ -176,7 +176,7 @@ def _decision(boundary: Boundary) -> list[Drawing]:
         )
     for index in range(count):
         rows = boundary.points[:MOST_DOTS][boundary.labels[:MOST_DOTS] == index]
-        size = np.array([1.2 * np.ptp(boundary.x), np.ptp(boundary.y)])  # panels are upright
+        size = np.array([np.ptp(boundary.x), np.ptp(boundary.y)])
         for part, colour in ((DOT, INK), (DOT - RIM, CLASSES[index])):
             x, y = _dots(rows, part * size, CORNERS[index], TURNED[index])
             traces.append(
