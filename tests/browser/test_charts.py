@@ -26,15 +26,22 @@ def test_what_is_remembered_of_the_schema_is_what_it_says(page: Page, path: str)
     assert all(sorted(remembered) == sorted(said) for remembered, said in found)
 
 
-# Calls the component's script as Streamlit does: a chart of three points that a feed brings to
-# five, told its first figure again, then fed from a place that it has not come to.
-FED = """async () => {
+# The component's script, and a place of 400 px for a chart of it.
+PLACE = """
   const script = performance.getEntriesByType('resource').find((e) => /view[.]js/.test(e.name));
   const { default: show } = await import(script.name);
   const parentElement = document.createElement('div');
   parentElement.innerHTML = "<div class='plotly-view'></div><button class='picture'></button>";
   parentElement.style.width = '400px';
   document.body.append(parentElement);
+"""
+
+# Calls the component's script as Streamlit does: a chart of three points that a feed brings to
+# five, told its first figure again, then fed from a place that it has not come to.
+FED = (
+    """async () => {"""
+    + PLACE
+    + """
   const asked = [];
   const tell = (data) => show({
     data, parentElement, setTriggerValue: (name, value) => asked.push([name, value]),
@@ -72,6 +79,7 @@ FED = """async () => {
   parentElement.remove();
   return [lengths, asked, zoom];
 }"""
+)
 
 
 def test_a_feed_brings_a_chart_further_and_nothing_takes_it_back(page: Page) -> None:
@@ -84,13 +92,10 @@ def test_a_feed_brings_a_chart_further_and_nothing_takes_it_back(page: Page) -> 
 
 
 # A picture that is sent whole: first another y and another colour, then a trace more.
-WHOLE = """async () => {
-  const script = performance.getEntriesByType('resource').find((e) => /view[.]js/.test(e.name));
-  const { default: show } = await import(script.name);
-  const parentElement = document.createElement('div');
-  parentElement.innerHTML = "<div class='plotly-view'></div><button class='picture'></button>";
-  parentElement.style.width = '400px';
-  document.body.append(parentElement);
+WHOLE = (
+    """async () => {"""
+    + PLACE
+    + """
   const found = [];
   const tell = async (...data) => {
     const figure = { data, layout: { meta: { palette: ['#0072B2'] } } };
@@ -105,6 +110,7 @@ WHOLE = """async () => {
   await tell(trace([2, 1, 0], '#0072B2'), trace([3, 3, 3], '#123456'));
   return found;
 }"""
+)
 
 
 def test_what_is_new_in_a_picture_is_drawn_in_the_colours_of_the_theme(page: Page) -> None:
