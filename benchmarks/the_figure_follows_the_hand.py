@@ -166,7 +166,8 @@ def main() -> None:
         page.wait_for_timeout(3000)
         page.evaluate(WATCH)
         each = pressed(page)
-        for name, some in (("deeper", each[0::4] + each[1::4]), ("back", each[2::4] + each[3::4])):
+        deeper, back = each[0::4] + each[1::4], each[2::4] + each[3::4]
+        for name, some in (("to a new depth", each[:2]), ("deeper", deeper), ("back", back)):
             print(f"  {name}: median {statistics.median(some):.0f} ms, longest {max(some):.0f} ms")
         times = sorted(each)
         ninth = times[int(0.9 * len(times))]

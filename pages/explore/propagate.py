@@ -62,6 +62,8 @@ def _moments(p: Propagation) -> None:
     moving = state.held()
     if moving:
         p = _quick(p)
+    else:
+        st.empty()  # as `_quick` has: what follows keeps its place, so that its chart lives on
     plotly_view(
         figures.moments_by_layer(p, state.view("axis", AXES)), "moments", words.moments_alt(p)
     )

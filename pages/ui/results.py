@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import state
 from snn_core.cost import CORES, estimate
@@ -102,24 +103,29 @@ def propagation(
     setting that the core refuses. Any other widget stops it too: Streamlit then ends this script
     inside a progress message, and everything here is given back on the way out.
     """
+    place = st.empty()
     key = (experiment, backward, detail)
     found = _shelf().get(key)
     if found is not None:
         return found
     if stopped(experiment):
         return None
-    with _sign_of_life(key) as tell, turn(_turns()[backward or detail], tell):
+    with _sign_of_life(key, place) as tell, turn(_turns()[backward or detail], tell):
         result = run(
             experiment, backward=backward, detail=detail, progress=lambda done: tell(done, "")
         )
-    _shelf().put(key, result)
+        _shelf().put(key, result)  # within: a run that is over may end at the sign's end
     return result
 
 
 def known(
     experiment: Experiment, backward: bool = False, detail: bool = False
 ) -> Propagation | None:
-    """Returns the experiment's result where it is kept, without computing anything."""
+    """Returns the experiment's result where it is kept, without computing anything.
+
+    Takes the same place on the page as `propagation`, so that what follows keeps its own.
+    """
+    st.empty()
     return _shelf().get((experiment, backward, detail))
 
 
@@ -132,6 +138,7 @@ def quick(experiment: Experiment) -> Experiment:
 
 def variants(experiment: Experiment) -> tuple[Grid, tuple[Cell, ...]] | None:
     """Returns the table of the experiment's variants, or None when the person stopped it."""
+    place = st.empty()
     key = (experiment, "variants")
     found = _shelf().get(key)
     if found is not None:
@@ -139,9 +146,9 @@ def variants(experiment: Experiment) -> tuple[Grid, tuple[Cell, ...]] | None:
     if stopped(experiment):
         return None
     layout = lay_out(experiment)
-    with _sign_of_life((experiment, "variants")) as tell, turn(_turns()[1], tell):
+    with _sign_of_life(key, place) as tell, turn(_turns()[1], tell):
         cells = tuple(fill(layout, lambda done: tell(done, "")))
-    _shelf().put(key, (layout, cells))
+        _shelf().put(key, (layout, cells))
     return layout, cells
 
 
@@ -149,20 +156,21 @@ def fan_in(
     activation: str, parameters: tuple[tuple[str, float], ...], mean: float, shown: Experiment
 ) -> FanIn | None:
     """Returns the experiment on fan-in, or None when the person stopped it on this page."""
+    place = st.empty()
     key = ("fan_in", activation, parameters, mean)
     found = _shelf().get(key)
     if found is not None:
         return found
     if stopped(shown):
         return None
-    with _sign_of_life((shown, "fan_in")) as tell, turn(_turns()[1], tell):
+    with _sign_of_life((shown, "fan_in"), place) as tell, turn(_turns()[1], tell):
         found = fan_in_experiment(
             activation,
             mean=mean,
             progress=lambda done: tell(done, ""),
             activation_parameters=dict(parameters),
         )
-    _shelf().put(key, found)
+        _shelf().put(key, found)
     return found
 
 
@@ -176,10 +184,14 @@ def kept(key: Hashable, make: Callable[[], Any]) -> Any:  # noqa: ANN401  what m
 
 
 class _Sign:
-    """A progress bar and a Stop button that appear only when they are needed."""
+    """A progress bar and a Stop button that appear only when they are needed.
 
-    def __init__(self, key: tuple[Experiment, *tuple[object, ...]]) -> None:
-        self.key, self.place, self.bar = key, st.empty(), None
+    Their place is there also for what is known already: else whatever follows would have another
+    place than before, and the browser would make its chart anew.
+    """
+
+    def __init__(self, key: tuple[Experiment, *tuple[object, ...]], place: DeltaGenerator) -> None:
+        self.key, self.place, self.bar = key, place, None
         self.start, self.told = time.monotonic(), 0.0
 
     def show(self) -> None:
@@ -200,8 +212,10 @@ class _Sign:
 
 
 @contextmanager
-def _sign_of_life(key: tuple[Experiment, *tuple[object, ...]]) -> Iterator[_Sign]:
-    sign = _Sign(key)
+def _sign_of_life(
+    key: tuple[Experiment, *tuple[object, ...]], place: DeltaGenerator
+) -> Iterator[_Sign]:
+    sign = _Sign(key, place)
     yield sign
     sign.place.empty()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-__all__ = ["alternative", "drawn", "hero", "numbers", "plotly", "settled"]
+__all__ = ["alternative", "drawn", "hero", "numbers", "out_of_sight", "plotly", "settled", "watch"]
 
 FIRST_PLOT = 90_000  # ms: the server may still have to import torch
 
@@ -48,3 +48,24 @@ def numbers(page: Page) -> list[list[Any]]:
         "node => node._fullData.map(trace => Array.from(trace.y || [], Number))"
         ".map(ys => ys.map(y => Number.isFinite(y) ? y : null))"
     )
+
+
+def watch(page: Page, place: str) -> None:
+    """Looks at every frame from now on whether the chart in that place has its room."""
+    page.evaluate(
+        """(chart) => {
+          window.outOfSight = 0;
+          const look = () => {
+            for (const node of document.querySelectorAll(chart))
+              if (!node.offsetHeight) window.outOfSight += 1;
+            requestAnimationFrame(look);
+          };
+          look();
+        }""",
+        f"{place} .js-plotly-plot",
+    )
+
+
+def out_of_sight(page: Page) -> int:
+    """Returns the frames in which it was not to be seen."""
+    return page.evaluate("window.outOfSight")

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from snn_core.spec import from_json
-from tests.browser.charts import drawn, hero, plotly, settled
+from tests.browser.charts import drawn, hero, out_of_sight, plotly, settled, watch
 
 OpenPage = Callable[..., Page]
 SMALL = "/?width=64&depth=16&batch=64&seeds=4"
@@ -101,6 +101,37 @@ def test_arrow_keys_move_a_slider_and_a_screen_reader_hears_its_value(page: Page
     assert range_.get_attribute("aria-valuetext") == "24"
     drawn(page, "depth 24, 4 seeds")  # fewer seeds first, then all
     expect(page).to_have_url(re.compile("depth=24"))
+
+
+def test_charts_live_on_while_what_they_show_is_computed(page: Page) -> None:
+    opened(page, "/")  # large enough that its figure comes some time after the run's first words
+    every = page.locator(".js-plotly-plot:visible")
+    expect(every).to_have_count(2, timeout=LONG)
+    every.evaluate_all("nodes => nodes.forEach((node) => { node.mark = 'the same node'; })")
+    watch(page, ".st-key-hero")
+    for depth in (48, 64):  # neither was computed before
+        slider(page, "Depth").focus()
+        page.keyboard.press("ArrowRight")
+        drawn(page, f"depth {depth}, 8 seeds")
+        settled(page)
+    marks = every.evaluate_all("nodes => nodes.map((node) => node.mark)")
+    assert marks == ["the same node"] * 2
+    assert out_of_sight(page) == 0
+
+
+def test_a_hand_at_rest_waits_for_the_figure_of_what_it_said_last(page: Page) -> None:
+    opened(page, "/?seeds=16")
+    hero(page).evaluate("""node => { window.said = []; new MutationObserver(() =>
+      window.said.push(node.getAttribute("aria-label"))).observe(
+        node, { attributes: true, attributeFilter: ["aria-label"] }); }""")
+    for depth in (48, 64, 96, 128):
+        slider(page, "Depth").focus()
+        page.keyboard.press("ArrowRight")
+        drawn(page, f"depth {depth}, 16 seeds")
+        settled(page)
+    first = {depth: next(s for s in page.evaluate("window.said") if f"depth {depth}," in s)
+             for depth in (48, 64, 96, 128)}  # fmt: skip
+    assert all(f"depth {depth}, 2 seeds" in said for depth, said in first.items()), first
 
 
 def test_a_verdict_names_the_cause_and_one_click_repairs_it(page: Page) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.charts import FIRST_PLOT, settled
+from tests.browser.charts import FIRST_PLOT, out_of_sight, settled, watch
 
 OpenPage = Callable[..., Page]
 SMALL = "/?page=map&width=16&depth=8&batch=16&seeds=2"
@@ -59,6 +59,19 @@ def test_tau_moves_the_field_while_it_is_dragged(page: Page) -> None:
     assert page.url == address  # still held: the page follows once it is let go
     page.mouse.up()
     expect(page).to_have_url(re.compile(r"view\.tau=[23]"), timeout=LONG)
+
+
+def test_the_plane_stays_in_sight_while_it_is_computed(page: Page) -> None:
+    opened(page, "/?page=map")
+    watch(page, ".st-key-plane")
+    before = plane(page).get_attribute("aria-label") or ""
+    for name in ("τ, sum of their squares", "Start: mean", "Start: variance"):
+        page.get_by_role("slider", name=name, exact=True).focus()
+        page.keyboard.press("ArrowRight")
+        expect(plane(page)).not_to_have_attribute("aria-label", before, timeout=LONG)
+        settled(page)
+        before = plane(page).get_attribute("aria-label") or ""
+    assert out_of_sight(page) == 0
 
 
 def test_a_click_starts_the_orbit_there(page: Page) -> None:

@@ -3,6 +3,9 @@
 
 const HANDS = new WeakMap();
 const REST = 250; // ms after a key before the hand counts as at rest: more may follow
+const PATIENCE = 1500; // ms that a report under way may keep it from being at rest
+let drawn = 0; // when a figure was last drawn
+window.addEventListener("drawn", () => { drawn = performance.now(); });
 
 function text(number) {
   return Number.isInteger(number) ? String(number) : String(Number(number.toPrecision(5)));
@@ -61,6 +64,12 @@ export default function ({ data, parentElement, setStateValue }) {
     say(stops[range.value]);
     send(false);
   };
+  // The run that a release starts would end the one that answers the last report.
+  const rest = () => {
+    const waiting = drawn < state.sent && performance.now() - state.sent < PATIENCE;
+    if (waiting) state.rest = setTimeout(rest, 20);
+    else release();
+  };
   range.oninput = () => {
     const value = stops[range.value];
     state.moving = true;
@@ -78,7 +87,7 @@ export default function ({ data, parentElement, setStateValue }) {
   range.onblur = release;
   range.onchange = () => {
     clearTimeout(state.rest);
-    if (state.keys && data.live) state.rest = setTimeout(release, REST);
+    if (state.keys && data.live) state.rest = setTimeout(rest, REST);
     else release();
   };
   const show = (open) => {

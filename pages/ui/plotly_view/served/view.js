@@ -144,12 +144,12 @@ function styled({ figure, colours, narrow, exchange }) {
 // brought further.
 function take(chart, { figure, patch, token, look }) {
   if (figure) {
-    if (token && chart.tokens.has(token)) return false;
+    if ((token && chart.tokens.has(token)) || figure === chart.figure) return pending(chart);
     chart.tokens.add(token);
     if (alikeButForData(chart.figure, figure)) chart.grown.push(...changed(chart.figure, figure));
     else chart.whole = true;
     Object.assign(chart, { figure, token, look: 0 });
-    return true;
+    return pending(chart);
   }
   if (!patch) return true;
   if (chart.token !== token) return lost(chart, token);
@@ -179,6 +179,11 @@ function take(chart, { figure, patch, token, look }) {
     news = chart.whole = true;
   }
   return news;
+}
+
+// Whether it holds anything that was not drawn yet.
+function pending(chart) {
+  return chart.whole || chart.grown.length > 0;
 }
 
 function alike(before, after) {
@@ -225,6 +230,7 @@ async function draw(chart) {
     const Plotly = await load(chart.data.library);
     if (chart.gone || !chart.figure) return;
     await (chart.whole ? drawWhole(chart, Plotly) : drawGrown(chart, Plotly));
+    window.dispatchEvent(new CustomEvent("drawn")); // a slider may wait for it
   } catch (error) {
     const note = document.createElement("div");
     note.className = "failed";
@@ -364,7 +370,7 @@ function sight(chart) {
     const seen = entries.at(-1).isIntersecting;
     const appeared = seen && !chart.seen;
     chart.seen = seen;
-    if (appeared && chart.node) ask(chart);
+    if (appeared && chart.node && pending(chart)) ask(chart);
   });
   observer.observe(chart.root);
   return observer;
