@@ -518,15 +518,19 @@ def test_statistics_are_those_of_float64_far_from_zero_too(settings: dict[str, A
         assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-6 * np.abs(theirs).max()), name
 
 
-def test_checkpoints_stay_within_their_memory() -> None:
-    experiment = changed(SMALL, steps=64, record_every=1, statistics_every=64)
+def test_checkpoints_stay_within_their_memory_and_have_the_newest_networks() -> None:
+    experiment = changed(SMALL, steps=61, record_every=1, statistics_every=64)
     size = state_of(start(experiment)).bytes
     run = start(experiment, memory=12 * size)
-    list(train(run))
-    steps = [c.step for c in run.checkpoints]
-    assert steps[0] == 0 and 4 <= len(steps) <= 12
-    assert sum(c.bytes for c in run.checkpoints) <= 12 * size
-    assert np.ptp(np.diff(steps)) == 0  # evenly spread
+    for snapshot in train(run):
+        steps = [c.step for c in run.checkpoints]
+        assert steps[-1] == snapshot.step
+        assert sum(c.bytes for c in run.checkpoints) <= 12 * size
+        assert len(set(np.diff(steps[:-1]))) <= 1  # evenly spread, but for the newest
+    assert steps[0] == 0 and 5 <= len(steps) <= 12
+    tight = start(experiment, memory=size // 2)
+    list(train(tight))
+    assert [c.step for c in tight.checkpoints] == [0, 61]
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,8 @@ class Run:
 
     ``arms[i].learning_rate`` may be set at any time, and so may ``halts``, steps that are recorded
     with their statistics though no interval asks for it. ``checkpoints`` are of recorded steps,
-    the first always among them; where they would hold more than ``memory`` bytes every other one
-    is dropped.
+    the first and the newest always among them; where they would hold more than ``memory`` bytes
+    every other one between these is dropped.
     """
 
     arms: list[Arm]
@@ -153,14 +153,17 @@ def _goes_on(arm: Arm) -> bool:
 
 
 def _remember(run: Run) -> None:
-    """Keeps a checkpoint where there is room; halves their density where there is not."""
-    if run.step % run.spacing:
+    """Keeps a checkpoint; where there is no room, halves the density of those before it."""
+    newest = state_of(run)
+    if not run.checkpoints:
+        run.checkpoints = [newest]
         return
-    run.checkpoints.append(state_of(run))
-    while len(run.checkpoints) > 1 and sum(c.bytes for c in run.checkpoints) > run.memory:
+    first, *between = run.checkpoints
+    between = [c for c in between if c.step % run.spacing == 0]  # so not the newest of before
+    while between and sum(c.bytes for c in (first, *between, newest)) > run.memory:
         run.spacing *= 2
-        first, *rest = run.checkpoints
-        run.checkpoints = [first, *(c for c in rest if c.step % run.spacing == 0)]
+        between = [c for c in between if c.step % run.spacing == 0]
+    run.checkpoints = [first, *between, newest]  # a new list: another thread may read the old one
 
 
 def state_of(run: Run) -> Checkpoint:
