@@ -155,50 +155,64 @@ def boundaries(found: Sequence[Boundary | None], titles: Sequence[str]) -> Drawi
 
 
 def _decision(boundary: Boundary) -> list[Drawing]:
+    """The colours of the classes, and on them the dots: an outline of all, then a filling each.
+
+    Of two classes the one is as sure as the other is not, so one picture has both.
+    """
     count = boundary.probability.shape[2]
-    traces: list[Drawing] = []
-    for index in range(count):
-        colour = CLASSES[index]
-        sure = (boundary.probability[:, :, index] - 1 / count) * count / (count - 1)
-        traces.append(
-            {
-                "type": "heatmap",
-                "x": boundary.x,
-                "y": boundary.y,
-                "z": np.clip(sure, 0, 1).round(3),
-                "zmin": 0,
-                "zmax": 1,
-                "showscale": False,
-                "colorscale": [[0, panels.rgba(colour, 0)], [1, panels.rgba(colour, 0.55)]],
-                "hoverinfo": "skip",
-                "zsmooth": "fast",
-            }
-        )
-    for index in range(count):
-        rows = boundary.points[:MOST_DOTS][boundary.labels[:MOST_DOTS] == index]
-        size = np.array([np.ptp(boundary.x), np.ptp(boundary.y)])
-        for part, colour in ((DOT, INK), (DOT - RIM, CLASSES[index])):
-            x, y = _dots(rows, part * size, CORNERS[index], TURNED[index])
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "none",
-                    "x": x.round(3),
-                    "y": y.round(3),
-                    "showlegend": False,
-                    "fill": "toself",
-                    "fillcolor": colour,
-                    "line": {"simplify": False},
-                    "hoverinfo": "skip",
-                }
-            )
-    return traces
+    sure = (boundary.probability * count - 1) / (count - 1)
+    if count == 2:
+        traces = [_coloured(boundary, sure[:, :, 0], _tints(1)[::-1] + _tints(0))]
+    else:
+        traces = [_coloured(boundary, sure[:, :, k], _tints(k)) for k in range(count)]
+    size = np.array([np.ptp(boundary.x), np.ptp(boundary.y)])
+    points, labels = boundary.points[:MOST_DOTS], boundary.labels[:MOST_DOTS]
+    rims, dots = (
+        [_dots(points[labels == k], part * size, CORNERS[k], TURNED[k]) for k in range(count)]
+        for part in (DOT, DOT - RIM)
+    )
+    around = np.concatenate(rims, axis=1)
+    return [*traces, _filled(around, INK), *map(_filled, dots, CLASSES[:count])]
 
 
-def _dots(
-    rows: np.ndarray, radii: np.ndarray, corners: int, turned: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns one outline of all dots, from one to the next and the same way back.
+def _tints(index: int) -> list[str]:
+    return [panels.rgba(CLASSES[index], share) for share in (0, 0.55)]
+
+
+def _coloured(boundary: Boundary, sure: np.ndarray, colours: Sequence[str]) -> Drawing:
+    """A heat map of 0 to 1, or where there are colours for it of -1 to 1."""
+    low = -1 if len(colours) > 2 else 0
+    return {
+        "type": "heatmap",
+        "x": boundary.x,
+        "y": boundary.y,
+        "z": np.clip(sure, low, 1).round(3),
+        "zmin": low,
+        "zmax": 1,
+        "showscale": False,
+        "colorscale": list(zip((0, 0.5, 0.5, 1) if low else (0, 1), colours, strict=True)),
+        "hoverinfo": "skip",
+        "zsmooth": "fast",
+    }
+
+
+def _filled(outline: np.ndarray, colour: str) -> Drawing:
+    x, y = outline.round(3)
+    return {
+        "type": "scatter",
+        "mode": "none",
+        "x": x,
+        "y": y,
+        "showlegend": False,
+        "fill": "toself",
+        "fillcolor": colour,
+        "line": {"simplify": False},
+        "hoverinfo": "skip",
+    }
+
+
+def _dots(rows: np.ndarray, radii: np.ndarray, corners: int, turned: float) -> np.ndarray:
+    """Returns ``(2, points)``: an outline of all dots, from one to the next and the same way back.
 
     The way has no area. Markers, and outlines with gaps, cost Plotly time for each, and
     took longer to draw than everything else of the page.
@@ -206,8 +220,7 @@ def _dots(
     angle = 2 * np.pi * (np.append(np.arange(corners), 0) + turned) / corners
     rim = radii * np.stack([np.sin(angle), np.cos(angle)], axis=1)
     outlines = rows[:, None] + rim
-    x, y = np.concatenate([outlines.reshape(-1, 2), outlines[::-1, 0]]).T
-    return x, y
+    return np.concatenate([outlines.reshape(-1, 2), outlines[::-1, 0]]).T
 
 
 def histogram(found: Sequence[Histograms | None], layer: int) -> Drawing:

@@ -19,6 +19,7 @@ from pages.ui import (
     desks,
     layer_figures,
     live,
+    panels,
     training_figures,
     training_tabs,
     training_words,
@@ -28,7 +29,7 @@ from pages.ui import (
 from pages.ui.arm_traces import log_ticks
 from pages.ui.plotly_view.delta import numbers
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
-from snn_core.train import decision_boundary, histograms, start, train
+from snn_core.train import Boundary, decision_boundary, histograms, start, train
 from snn_core.train.live import Training, history
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -389,6 +390,30 @@ def test_pictures_are_figures_too() -> None:
     laws = [histograms(RUN, index, checkpoint, 1) for index in range(3)]
     for drawn in (layer_figures.boundaries(planes, NAMES), layer_figures.histogram(laws, 1)):
         assert go.Figure(numbers(drawn)).data
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_boundary_is_coloured_by_how_much_surer_than_chance_it_is(count: int) -> None:
+    random = np.random.default_rng(count)
+    odds = random.dirichlet(np.ones(count), (5, 7))
+    ticks = np.arange(7.0), np.arange(5.0)
+    labels = np.repeat(np.arange(count), 3)
+    plane = Boundary(0, *ticks, odds, odds.max(2), random.normal(size=(labels.size, 2)), labels)
+    traces = layer_figures.boundaries([plane], NAMES[:1])["data"]
+    maps = [t for t in traces if t["type"] == "heatmap"]
+    painted = np.zeros((5, 7, count))  # how opaque in the colour of each class
+    for each in maps:
+        at = (each["z"] - each["zmin"]) / (each["zmax"] - each["zmin"])
+        for index, colour in enumerate(layer_figures.CLASSES[:count]):
+            own = panels.rgba(colour, 1).rpartition(",")[0]
+            stops = [(end, float(tint.rpartition(",")[2].rstrip(")")))
+                     for end, tint in each["colorscale"] if tint.startswith(own)]  # fmt: skip
+            if stops:
+                painted[:, :, index] += np.interp(at, *zip(*stops, strict=True), left=0, right=0)
+    sure = np.clip((odds - 1 / count) / (1 - 1 / count), 0, 1)
+    assert np.allclose(painted, 0.55 * sure, atol=1e-3)
+    outlines = [t for t in traces if t["type"] == "scatter"]
+    assert [t["fillcolor"] for t in outlines[1:]] == list(layer_figures.CLASSES[:count])
 
 
 def test_the_curves_are_the_medians_of_the_records() -> None:
