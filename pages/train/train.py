@@ -46,7 +46,7 @@ def _watched(training: Training) -> None:
     """Draws what moves, in fragments that run at their own pace from now on."""
     st.session_state["train.busy"] = live.is_busy(training)
     st.session_state["train.inline"] = True
-    st.fragment(watch.pulse, run_every=live.pace(training, watch.PULSE), key="pulse")()
+    st.fragment(watch.pulse, run_every=live.pace(training, watch.PULSE), key=watch.PROGRESS)()
     st.fragment(watch.draw, run_every=live.pace(training, watch.CALM), key="watch")()
 
 
@@ -250,8 +250,8 @@ def _speed(name: str) -> str:
 def _act(training: Training, what: str, count: int = 0) -> None:
     """What a button does. A training that is over gets a thread again where it is to go on."""
     state.touch()
-    job, now = training.job, time.monotonic()
-    if what == "play" and live.is_busy(training):
+    job, now, busy = training.job, time.monotonic(), live.is_busy(training)
+    if what == "play" and busy:
         # pressed on a button that is not redrawn yet: a wish to pause, unless it is a double click
         if now - st.session_state.get("train.played", now) < DOUBLE_CLICK:
             return
@@ -272,6 +272,8 @@ def _act(training: Training, what: str, count: int = 0) -> None:
         else:
             step(training, count)
             training.job.wait(FIRST)
+    if busy and not live.is_busy(training):
+        state.only(watch.PROGRESS)  # says so at once; the rest of the page follows
 
 
 def _reset(training: Training) -> None:

@@ -54,6 +54,7 @@ __all__ = [
     "look",
     "new_weights",
     "number",
+    "only",
     "open_link",
     "open_setting",
     "pin",
@@ -310,16 +311,21 @@ def reset() -> None:
     jump(desk().read(desk().opening)[0])
 
 
-def hold() -> None:
-    """Lets only the fragment HAND run: a hand moves a slider. To be called from its callback.
+def only(fragment: str) -> None:
+    """Lets only that fragment run, for now. To be called at the end of a callback.
 
     Where there is no such fragment yet, the whole page runs.
     """
-    st.session_state["held"] = True
     try:
-        st.rerun(HAND)
+        st.rerun(fragment)
     except StreamlitAPIException:
         return
+
+
+def hold() -> None:
+    """Lets only the fragment HAND run: a hand moves a slider. To be called from its callback."""
+    st.session_state["held"] = True
+    only(HAND)
 
 
 def held() -> bool:

@@ -27,11 +27,12 @@ from snn_core.train import (
 )
 from snn_core.train.live import Training, go_back, history
 
-__all__ = ["draw", "files", "go_on", "pulse"]
+__all__ = ["PROGRESS", "draw", "files", "go_on", "pulse"]
 
 EVERY = 0.15  # seconds between looks at what has grown
 LOOKS = 4  # in a run of `pulse`
 BREATH = 0.03  # at least, so that the training gets its turn
+PROGRESS = "pulse"  # the fragment that draws the progress
 PULSE = 2 * EVERY  # seconds until its first run; the next waits for that one's end
 CALM = 1.0  # between those of `draw`
 MOST_POINTS = 400  # of a curve
@@ -52,11 +53,11 @@ def pulse() -> None:
     begun = time.monotonic()
     for place in range(1 if inline else LOOKS):
         live.beat()
-        busy = _follow(training)
         records = history(training)
         if not place:
             steps = max(arm.training.steps for arm in training.experiments)
             st.progress(*training_words.pace(records, steps, training.job.state))
+        busy = _follow(training)
         if not busy:
             return
         if records:
@@ -106,6 +107,7 @@ def _follow(training: Training) -> bool:
     busy = live.is_busy(training)
     if busy != st.session_state.get("train.busy"):
         state.touch()  # else it would take the browser's URL, a message behind, for a new link
+        depart()  # what is drawn already is not to wait for the page
         st.rerun()  # the pace of these very fragments follows too
     return busy
 
