@@ -186,8 +186,15 @@ function pending(chart) {
   return chart.whole || chart.grown.length > 0;
 }
 
+// Whether two pieces of a figure say the same. Written as text and then compared, they took a
+// twentieth of the page's time beside a running training.
 function alike(before, after) {
-  return JSON.stringify(before) === JSON.stringify(after);
+  if (before === after) return true;
+  if (!before || !after || typeof before !== "object" || typeof after !== "object") return false;
+  const names = Object.keys(before);
+  return Array.isArray(before) === Array.isArray(after)
+    && names.length === Object.keys(after).length
+    && names.every((name) => alike(before[name], after[name]));
 }
 
 // Whether a figure has the layout and the kinds of traces of the one before.
