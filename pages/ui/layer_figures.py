@@ -31,10 +31,10 @@ from snn_core.train import ArmSnapshot, Boundary, Histograms, Snapshot, series
 
 __all__ = ["boundaries", "gradients", "histogram", "saturation"]
 
-MOST_DOTS = 200  # of a decision boundary
+DOTS = 4  # of a decision boundary, for a point on its side: fewer while it is drawn coarsely
 DOT, RIM = 0.009, 0.0015  # of the plane: from the middle of a dot outwards, and its dark edge
 CLASSES = (MEAN, VARIANCE, GRADIENT, UNITS)  # one colour a class
-CORNERS = (12, 4, 3, 6)  # of a class's dots
+CORNERS = (10, 4, 3, 6)  # of a class's dots
 TURNED = (0.0, 0.25, 0.0, 0.5)  # by so much of the angle between two corners; the second: a square
 
 
@@ -166,7 +166,8 @@ def _decision(boundary: Boundary) -> list[Drawing]:
     else:
         traces = [_coloured(boundary, sure[:, :, k], _tints(k)) for k in range(count)]
     size = np.array([np.ptp(boundary.x), np.ptp(boundary.y)])
-    points, labels = boundary.points[:MOST_DOTS], boundary.labels[:MOST_DOTS]
+    shown = slice(DOTS * len(boundary.x))
+    points, labels = boundary.points[shown], boundary.labels[shown]
     rims, dots = (
         [_dots(points[labels == k], part * size, CORNERS[k], TURNED[k]) for k in range(count)]
         for part in (DOT, DOT - RIM)
