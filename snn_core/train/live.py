@@ -61,7 +61,7 @@ def begin(
     """Returns a training that stands before its first record, with a thread of its own.
 
     The arguments after the experiments are as in `Job`. Memory is bounded: 32 MiB of checkpoints,
-    some 16 MiB of records.
+    or the first and the newest where these alone are larger, and some 16 MiB of records.
     """
     training = Training(tuple(experiments))
 
