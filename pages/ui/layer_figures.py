@@ -6,6 +6,7 @@ As `training_figures`: records in, a figure as Plotly's JSON out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 import numpy as np
 
@@ -31,11 +32,11 @@ from snn_core.train import ArmSnapshot, Boundary, Histograms, Snapshot, series
 
 __all__ = ["boundaries", "gradients", "histogram", "saturation"]
 
-DOTS = 4  # of a decision boundary, for a point on its side: fewer while it is drawn coarsely
-DOT, RIM = 0.009, 0.0015  # of the plane: from the middle of a dot outwards, and its dark edge
 CLASSES = (MEAN, VARIANCE, GRADIENT, UNITS)  # one colour a class
-CORNERS = (10, 4, 3, 6)  # of a class's dots
-TURNED = (0.0, 0.25, 0.0, 0.5)  # by so much of the angle between two corners; the second: a square
+MOST_DOTS = 200  # on a decision boundary
+DOT, RIM = 6, 1  # pixels: a dot from side to side, and its edge in ink
+# Colour alone would not do: dots are round or square, and have an eye or not.
+CAPS, EYES = ("round", "square", "round", "square"), (False, False, True, True)
 
 
 def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
@@ -137,16 +138,15 @@ def boundaries(found: Sequence[Boundary | None], titles: Sequence[str]) -> Drawi
     """
     shown = []
     for boundary, title in zip(found, titles, strict=True):
-        traces = [] if boundary is None else _decision(boundary)
-        y = "second feature" if not shown else ""
         shown.append(
             Panel(
                 short(title, len(titles)),
-                traces,
+                [] if boundary is None else _decision(boundary),
                 "first feature",
-                y,
+                "second feature" if not shown else "",
                 x_axis={"showgrid": False},
                 y_axis={"showgrid": False},
+                images=[] if boundary is None else [_dots(boundary)],
             )
         )
     drawn = panels.figure(shown, hover="closest")
@@ -155,25 +155,12 @@ def boundaries(found: Sequence[Boundary | None], titles: Sequence[str]) -> Drawi
 
 
 def _decision(boundary: Boundary) -> list[Drawing]:
-    """The colours of the classes, and on them the dots: an outline of all, then a filling each.
-
-    Of two classes the one is as sure as the other is not, so one picture has both.
-    """
+    """The colours of the classes; of two the one is as sure as the other is not, so one map."""
     count = boundary.probability.shape[2]
     sure = (boundary.probability * count - 1) / (count - 1)
     if count == 2:
-        traces = [_coloured(boundary, sure[:, :, 0], _tints(1)[::-1] + _tints(0))]
-    else:
-        traces = [_coloured(boundary, sure[:, :, k], _tints(k)) for k in range(count)]
-    size = np.array([np.ptp(boundary.x), np.ptp(boundary.y)])
-    shown = slice(DOTS * len(boundary.x))
-    points, labels = boundary.points[shown], boundary.labels[shown]
-    rims, dots = (
-        [_dots(points[labels == k], part * size, CORNERS[k], TURNED[k]) for k in range(count)]
-        for part in (DOT, DOT - RIM)
-    )
-    around = np.concatenate(rims, axis=1)
-    return [*traces, _filled(around, INK), *map(_filled, dots, CLASSES[:count])]
+        return [_coloured(boundary, sure[:, :, 0], _tints(1)[::-1] + _tints(0))]
+    return [_coloured(boundary, sure[:, :, k], _tints(k)) for k in range(count)]
 
 
 def _tints(index: int) -> list[str]:
@@ -197,31 +184,37 @@ def _coloured(boundary: Boundary, sure: np.ndarray, colours: Sequence[str]) -> D
     }
 
 
-def _filled(outline: np.ndarray, colour: str) -> Drawing:
-    x, y = outline.round(3)
-    return {
-        "type": "scatter",
-        "mode": "none",
-        "x": x,
-        "y": y,
-        "showlegend": False,
-        "fill": "toself",
-        "fillcolor": colour,
-        "line": {"simplify": False},
-        "hoverinfo": "skip",
-    }
+def _dots(boundary: Boundary) -> Drawing:
+    """Rows of the training part, as a picture that Plotly puts over the map and leaves there.
 
-
-def _dots(rows: np.ndarray, radii: np.ndarray, corners: int, turned: float) -> np.ndarray:
-    """Returns ``(2, points)``: an outline of all dots, from one to the next and the same way back.
-
-    The way has no area. Markers, and outlines with gaps, cost Plotly time for each, and
-    took longer to draw than everything else of the page.
+    As traces they were drawn anew with every map, which took as long as all the rest of the page.
     """
-    angle = 2 * np.pi * (np.append(np.arange(corners), 0) + turned) / corners
-    rim = radii * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    outlines = rows[:, None] + rim
-    return np.concatenate([outlines.reshape(-1, 2), outlines[::-1, 0]]).T
+    points, labels = boundary.points[:MOST_DOTS], boundary.labels[:MOST_DOTS]
+    left, bottom, wide, high = boundary.x[0], boundary.y[0], np.ptp(boundary.x), np.ptp(boundary.y)
+    marks = []
+    for index, colour in enumerate(CLASSES[: boundary.probability.shape[2]]):
+        # A way without length, ended by its cap: a dot of so many pixels, however it is stretched.
+        way = "".join(f"M{x:.3f} {-y:.3f}h0" for x, y in points[labels == index])
+        inks = [(DOT + 2 * RIM, INK), (DOT, colour)] + [(DOT / 3, INK)] * EYES[index]
+        marks += [
+            f"<path d='{way}' stroke='{panels.rgba(ink, 1)}' stroke-width='{width:.3g}' "
+            f"stroke-linecap='{CAPS[index]}' vector-effect='non-scaling-stroke'/>"
+            for width, ink in inks
+        ]
+    picture = (
+        "<svg xmlns='http://www.w3.org/2000/svg' preserveAspectRatio='none' "
+        f"viewBox='{left:.3f} {-bottom - high:.3f} {wide:.3f} {high:.3f}'>{''.join(marks)}</svg>"
+    )
+    # The parentheses of a colour stay: by them the chart finds it, so that it follows the theme.
+    return {
+        "source": "data:image/svg+xml," + quote(picture, safe=" ()=:/',"),
+        "x": left,
+        "y": bottom,
+        "sizex": wide,
+        "sizey": high,
+        "yanchor": "bottom",
+        "sizing": "stretch",
+    }
 
 
 def histogram(found: Sequence[Histograms | None], layer: int) -> Drawing:

@@ -65,6 +65,7 @@ class Panel:
     x_axis: dict[str, Any] | None = None
     y_axis: dict[str, Any] | None = None
     shapes: Sequence[dict[str, Any]] = ()
+    images: Sequence[dict[str, Any]] = ()
 
 
 def figure(
@@ -84,7 +85,7 @@ def figure(
     width = (1 - gap * (columns - 1)) / columns
     height = (1 - BETWEEN_ROWS * (rows - 1)) / rows
     traces = list(keys)
-    layout: dict[str, Any] = {"annotations": [], "shapes": []}
+    layout: dict[str, Any] = {"annotations": [], "shapes": [], "images": []}
     narrow: dict[str, Any] = {"height": 225 * count + 110} | NARROW
     for index, panel in enumerate(panels):
         row, column = divmod(index, columns)
@@ -109,6 +110,7 @@ def figure(
         narrow |= {f"annotations.{index}.x": 0.0, f"annotations.{index}.y": highest}
         traces += [trace | {"xaxis": f"x{x}", "yaxis": f"y{y}"} for trace in panel.traces]
         layout["shapes"] += [_placed(shape, x, y) for shape in panel.shapes]
+        layout["images"] += [_placed(image, x, y) for image in panel.images]
     layout |= {
         "height": HEIGHT,
         "margin": {"l": 52, "r": 8, "t": 64 if keys else 30, "b": 44},
@@ -121,7 +123,7 @@ def figure(
 
 
 def _placed(shape: dict[str, Any], x: str, y: str) -> dict[str, Any]:
-    """A shape on its panel's axes; one that says "domain" spans the panel in that direction."""
+    """A shape or image on its panel's axes; one that says "domain" spans the panel that way."""
     refs = {
         f"{axis}ref": f"{axis}{at}" + (" domain" if shape.get(f"{axis}ref") == "domain" else "")
         for axis, at in (("x", x), ("y", y))

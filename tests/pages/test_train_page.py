@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock, patch
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import numpy as np
 import plotly.graph_objects as go
@@ -346,7 +349,7 @@ def test_every_setting_of_a_training_has_a_control_with_its_help() -> None:
         {"kind": "cnn", "data": "digits", "pool": "max", "depth": "4", "channels": "4",
          "view.tab": "Gradients"},
     ):  # fmt: skip
-        at = opened(SMALL | query)
+        at = opened(SMALL | query | {"view.more": "open", "view.more_arm": "open"})
         for group in (at.number_input, at.selectbox, at.toggle):
             for each in group:
                 if not (each.key or "").startswith("set."):
@@ -412,8 +415,32 @@ def test_a_boundary_is_coloured_by_how_much_surer_than_chance_it_is(count: int) 
                 painted[:, :, index] += np.interp(at, *zip(*stops, strict=True), left=0, right=0)
     sure = np.clip((odds - 1 / count) / (1 - 1 / count), 0, 1)
     assert np.allclose(painted, 0.55 * sure, atol=1e-3)
-    outlines = [t for t in traces if t["type"] == "scatter"]
-    assert [t["fillcolor"] for t in outlines[1:]] == list(layer_figures.CLASSES[:count])
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_the_dots_of_a_boundary_stand_where_their_rows_are(count: int) -> None:
+    random = np.random.default_rng(count)
+    odds, ticks = random.dirichlet(np.ones(count), (5, 7)), (np.linspace(-2, 4, 7), np.arange(5.0))
+    labels, points = np.repeat(np.arange(count), 30), random.normal(size=(count * 30, 2))
+    plane = Boundary(0, *ticks, odds, odds.max(2), points, labels)
+    (image,) = layer_figures.boundaries([plane], NAMES[:1])["layout"]["images"]
+    assert (image["x"], image["y"], image["sizex"], image["sizey"]) == (-2, 0, 6, 4)
+    assert (image["sizing"], image["yanchor"]) == ("stretch", "bottom")  # x is the left by default
+    kind, _, drawn = image["source"].partition(",")
+    picture = ElementTree.fromstring(unquote(drawn))
+    assert kind == "data:image/svg+xml" and picture.get("viewBox") == "-2.000 -4.000 6.000 4.000"
+    looks = set()
+    for index, colour in enumerate(layer_figures.CLASSES[:count]):
+        tint = panels.rgba(colour, 1)
+        assert tint in image["source"]  # as the chart looks for it
+        (at,) = (i for i, path in enumerate(picture) if path.get("stroke") == tint)
+        inks = [path for path in picture if path.get("d") == picture[at].get("d")]
+        assert all(path.get("vector-effect") == "non-scaling-stroke" for path in inks)
+        looks.add((picture[at].get("stroke-linecap"), len(inks)))
+        places = re.findall(r"M(\S+) (\S+)h0", picture[at].get("d", ""))
+        found = np.array(places, float) * [1, -1]
+        assert np.allclose(found, points[labels == index], atol=6e-4)
+    assert len(looks) == count  # not by colour alone
 
 
 def test_the_curves_are_the_medians_of_the_records() -> None:
