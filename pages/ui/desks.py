@@ -48,10 +48,10 @@ class Desk:
     numbers: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
-PROPAGATE = Desk("propagate", ("axis", "layer", "mean", "tab"), _read_one)
+PROPAGATE = Desk("propagate", ("axis", "layer", "mean", "more", "tab"), _read_one)
 MAP = Desk(
     "map",
-    ("axis", "claim", "framework", "shade", "tab"),
+    ("axis", "claim", "framework", "more", "shade", "tab"),
     _read_one,
     numbers={
         "omega": (-2.0, 2.0, 0.0),  # of the map that is drawn
@@ -75,7 +75,7 @@ MAP = Desk(
 )
 TRAIN = Desk(
     "train",
-    ("arm", "goal", "layer", "speed", "tab"),
+    ("arm", "goal", "layer", "more", "more_arm", "speed", "tab"),
     _read_arms,
     {
         "arms": "3",

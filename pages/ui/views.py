@@ -13,7 +13,9 @@ import streamlit as st
 
 from pages.ui import state
 
-__all__ = ["choose", "layer", "tabs"]
+__all__ = ["choose", "fold", "layer", "tabs"]
+
+FOLDS = ("closed", "open")
 
 
 def choose(
@@ -70,6 +72,23 @@ def tabs(names: Sequence[str]) -> Sequence[Any]:
     )
     _taken("tab", chosen, names[0])
     return drawn
+
+
+def fold(name: str, label: str) -> Any:  # noqa: ANN401  whatever Streamlit's expander is
+    """Draws what can be unfolded; returns its container, to be filled only where it is ``open``.
+
+    What nobody has asked for would take the browser as long to build as what is seen.
+    """
+    chosen = state.view(name, FOLDS) == FOLDS[True]
+    state.tell(name, chosen)
+    drawn = st.expander(label, key=name, on_change=_folded, args=(name,))
+    if drawn.open != chosen:  # it came without its callback
+        _folded(name)
+    return drawn
+
+
+def _folded(name: str) -> None:
+    state.look(name, FOLDS[st.session_state[name]], FOLDS[False])
 
 
 def _taken(name: str, chosen: Any, usual: str) -> Any:  # noqa: ANN401  whatever the widget holds

@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import desks, own_formula, state, words
+from pages.ui import desks, own_formula, state, views, words
 from pages.ui.clicks import once
 from pages.ui.fields import Number, number_field, slider, take, view_slider, widget
 from snn_core.activations import formula, is_formula
@@ -163,9 +163,11 @@ def map_rail() -> None:
     st.header("Inputs", anchor=False)
     for name in ("mean", "variance"):
         view_slider(name)
-    with st.expander("The network beside it", key="more"):
-        for name in ("depth", "width", "initializer", "constraint", "batch", "seeds"):
-            _control(known[name], name)
+    more = views.fold("more", "The network beside it")
+    if more.open:
+        with more:
+            for name in ("depth", "width", "initializer", "constraint", "batch", "seeds"):
+                _control(known[name], name)
 
 
 def _undo() -> None:
@@ -196,10 +198,12 @@ def _groups(groups: Mapping[str, tuple[str, ...]], known: Mapping[str, Field[Any
         for name in (n for n in names if _used_by_any(n)):
             _control(known[name], name)
             _exceptions(name)
-    with st.expander("More", key="more"):
-        for name in (n for n in known if n not in grouped and _used_by_any(n)):
-            _control(known[name], name)
-            _exceptions(name)
+    more = views.fold("more", "More")
+    if more.open:
+        with more:
+            for name in (n for n in known if n not in grouped and _used_by_any(n)):
+                _control(known[name], name)
+                _exceptions(name)
 
 
 def _used_by_any(name: str) -> bool:
@@ -235,14 +239,16 @@ def _arms(known: Mapping[str, Field[Any]]) -> None:
                   help=f"Takes arm {chosen.upper()} away.")  # fmt: skip
     for name in (n for n in ARM if _used(f"{chosen}.{n}")):
         _control(known[name], f"{chosen}.{name}")
-    with st.expander(f"More of arm {chosen.upper()}: depth, rate ...", key="more_arm"):
-        st.caption("What is changed here is this arm's own; the rest is shared by all arms.")
-        others = (n for n in known if n not in ARM and n not in SHARED)
-        for name in (n for n in others if _used(f"{chosen}.{n}")):
-            _control(known[name], f"{chosen}.{name}")
-            if state.has(f"{chosen}.{name}"):
-                st.button("As all arms", key=f"share.{chosen}.{name}", type="tertiary",
-                          on_click=state.share, args=(f"{chosen}.{name}",))  # fmt: skip
+    more = views.fold("more_arm", f"More of arm {chosen.upper()}: depth, rate ...")
+    if more.open:
+        with more:
+            st.caption("What is changed here is this arm's own; the rest is shared by all arms.")
+            others = (n for n in known if n not in ARM and n not in SHARED)
+            for name in (n for n in others if _used(f"{chosen}.{n}")):
+                _control(known[name], f"{chosen}.{name}")
+                if state.has(f"{chosen}.{name}"):
+                    st.button("As all arms", key=f"share.{chosen}.{name}", type="tertiary",
+                              on_click=state.share, args=(f"{chosen}.{name}",))  # fmt: skip
 
 
 def _look_at_arm() -> None:

@@ -105,6 +105,8 @@ class Inspection:
         """Opens every expander, and looks at the page with all of them open."""
         for summary in self.page.locator("summary").all():
             summary.click()
+            inside = summary.locator("xpath=..").get_by_test_id("stElementContainer")
+            expect(inside.first).to_be_visible()  # it is built when it is asked for
         self.look("expanders")
 
     def selectbox(self) -> None:

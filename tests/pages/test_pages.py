@@ -104,7 +104,7 @@ def test_a_link_gives_the_same_numbers_in_a_fresh_session() -> None:
     ("selectbox", "normalization", "layer"), ("selectbox", "dropout", "alpha"),
 ])  # fmt: skip
 def test_a_control_changes_the_link_and_the_figure(kind: str, name: str, value: Any) -> None:
-    at = opened()
+    at = opened(SMALL | {"view.more": "open"})
     before = chart(at)["figure"]
     set_to(at, kind, name, value)
     assert link(at)[name.removesuffix(".exact")] == str(int(value) if value is True else value)
@@ -143,7 +143,7 @@ def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
         {"residual": "1", "dropout": "alpha", "normalization": "layer"},
         {"kind": "cnn", "pool": "max", "channels": "4", "image_size": "8", "dense": "1"},
     ):
-        at = opened(SMALL | query)
+        at = opened(SMALL | query | {"view.more": "open"})
         for group in (at.number_input, at.selectbox, at.toggle):
             for control in group:
                 if not (control.key or "").startswith("set."):
@@ -154,6 +154,27 @@ def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
                 assert slider(at, name)["help"] if exact else control.help, control.key
     known = set(widgets.declared()) - {"device"}  # shown where there is a choice
     assert known <= seen
+
+
+def folded(at: AppTest, away: bool) -> None:
+    """Folds "More", in two runs: `AppTest` can't click on it, so that its callback comes first."""
+    at.session_state["more"] = not away
+    healthy(at.run().run())
+
+
+def test_what_is_folded_is_not_built_and_keeps_its_settings() -> None:
+    at = opened(SMALL | {"residual": "1"})
+    assert not [each for each in at.toggle if each.key == "set.residual"]
+    figure = chart(at)["figure"]
+    folded(at, False)
+    assert control(at, "toggle", "residual").value and link(at)["view.more"] == "open"
+    set_to(at, "toggle", "residual", False)
+    assert chart(at)["figure"] != figure
+    set_to(at, "toggle", "residual", True)
+    folded(at, True)
+    assert not [each for each in at.toggle if each.key == "set.residual"]
+    assert chart(at)["figure"] == figure
+    assert link(at)["residual"] == "1" and "view.more" not in link(at)
 
 
 def test_grouping_tables_name_only_settings() -> None:
@@ -336,7 +357,8 @@ def test_a_control_says_its_value_in_every_message(page: Path) -> None:
     query = (
         SMALL if page == PROPAGATE else {"depth": "2", "width": "8", "seeds": "2", "steps": "9"}
     )
-    at = healthy(opened(query | {"activation": "relu", "residual": "1"}, page).run())
+    query = query | {"activation": "relu", "residual": "1", "view.more": "open"}
+    at = healthy(opened(query, page).run())
     found = 0
     for kind in ("selectbox", "toggle", "number_input"):
         for each in (w for w in getattr(at, kind) if (w.key or "").startswith("set.")):
