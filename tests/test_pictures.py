@@ -144,7 +144,7 @@ def test_the_boundary_classifies_the_rows_as_the_score_says(normalization: str) 
     found = decision_boundary(run, 0, last, size=128)
     assert found.step == 150 and found.probability.shape == (128, 128, 2)
     assert np.allclose(found.probability.sum(2), 1.0)
-    assert found.points.shape == (400, 2) and len(found.labels) == 400
+    assert found.points.shape == (200, 2) and len(found.labels) == 200
     rows = np.abs(found.points[:, 1:] - found.y).argmin(1)
     columns = np.abs(found.points[:, :1] - found.x).argmin(1)
     right = found.probability[rows, columns].argmax(1) == found.labels

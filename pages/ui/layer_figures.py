@@ -33,7 +33,6 @@ from snn_core.train import ArmSnapshot, Boundary, Histograms, Snapshot, series
 __all__ = ["boundaries", "gradients", "histogram", "saturation"]
 
 CLASSES = (MEAN, VARIANCE, GRADIENT, UNITS)  # one colour a class
-MOST_DOTS = 200  # on a decision boundary
 DOT, RIM = 6, 1  # pixels: a dot from side to side, and its edge in ink
 # Colour alone would not do: dots are round or square, and have an eye or not.
 CAPS, EYES = ("round", "square", "round", "square"), (False, False, True, True)
@@ -187,14 +186,13 @@ def _coloured(boundary: Boundary, sure: np.ndarray, colours: Sequence[str]) -> D
 def _dots(boundary: Boundary) -> Drawing:
     """Rows of the training part, as a picture that Plotly puts over the map and leaves there.
 
-    As traces they were drawn anew with every map, which took as long as all the rest of the page.
+    As traces they were drawn anew with every map, which took almost half of a redraw.
     """
-    points, labels = boundary.points[:MOST_DOTS], boundary.labels[:MOST_DOTS]
     left, bottom, wide, high = boundary.x[0], boundary.y[0], np.ptp(boundary.x), np.ptp(boundary.y)
     marks = []
     for index, colour in enumerate(CLASSES[: boundary.probability.shape[2]]):
         # A way without length, ended by its cap: a dot of so many pixels, however it is stretched.
-        way = "".join(f"M{x:.3f} {-y:.3f}h0" for x, y in points[labels == index])
+        way = "".join(f"M{x:.3f} {-y:.3f}h0" for x, y in boundary.points[boundary.labels == index])
         inks = [(DOT + 2 * RIM, INK), (DOT, colour)] + [(DOT / 3, INK)] * EYES[index]
         marks += [
             f"<path d='{way}' stroke='{panels.rgba(ink, 1)}' stroke-width='{width:.3g}' "

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Normalize = Callable[[Tensor, int], Tensor]
-SHOWN_POINTS = 400
+SHOWN_POINTS = 200
 MARGIN = 0.1  # of the training part's extent, on every side of the plane
 ROOM = 2**24  # numbers of one layer that are looked at or computed at a time
 

@@ -23,6 +23,7 @@ from pages.ui import (
     layer_figures,
     live,
     panels,
+    state,
     training_figures,
     training_tabs,
     training_words,
@@ -181,6 +182,16 @@ def test_a_stopped_training_keeps_what_it_has_shown_and_can_be_taken_up() -> Non
     assert training(at).job.state == "stopped" and "job" not in dict(at.query_params)
     assert "step 10" in chart(at, "curves")["alt"] and at.button(key="stop").disabled
     assert steps(press(at, "play")) == 30
+
+
+def test_that_a_training_rests_is_told_by_its_progress_before_the_page() -> None:
+    at = opened(SMALL | {"steps": "5000"})
+    with patch.object(state, "only") as only:
+        healthy(at.button(key="play").click().run())
+        assert training(at).job.playing and not only.called
+        healthy(at.button(key="stop").click().run())
+    only.assert_called_once_with(watch.PROGRESS)
+    assert training(at).job.wait(LONG) == "stopped"
 
 
 def test_a_reload_finds_its_training_and_a_dead_one_is_no_error() -> None:
