@@ -102,6 +102,8 @@ def open_link(at: Desk) -> None:
     behind, and would undo the widget. Nor does an empty URL, which coming back from another page
     leaves: the page is as it was left.
     """
+    if st.session_state.get("desk") != at:  # Streamlit forgets the widgets of a page that is left
+        st.session_state.pop(f"{at.page}.told", None)
     st.session_state["desk"] = at
     url = st.query_params.to_dict()
     touched = st.session_state.pop("touched", False)

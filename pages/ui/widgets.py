@@ -239,7 +239,7 @@ def _arms(known: Mapping[str, Field[Any]]) -> None:
                   help=f"Takes arm {chosen.upper()} away.")  # fmt: skip
     for name in (n for n in ARM if _used(f"{chosen}.{n}")):
         _control(known[name], f"{chosen}.{name}")
-    more = views.fold("more_arm", f"More of arm {chosen.upper()}: depth, rate ...")
+    more = views.fold("more_arm", "More of this arm: depth, rate ...")
     if more.open:
         with more:
             st.caption("What is changed here is this arm's own; the rest is shared by all arms.")

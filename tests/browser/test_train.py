@@ -247,6 +247,32 @@ def test_it_goes_on_while_the_person_is_elsewhere(page: Page) -> None:
     rests(page, "stopped")
 
 
+def test_what_is_unfolded_stays_so_for_another_arm_and_after_another_page(page: Page) -> None:
+    opened(page)
+    more = page.locator(".st-key-more_arm")
+    summary, inside = more.locator("summary"), more.get_by_role("spinbutton").first
+    expect(summary).to_be_visible()
+    expect(inside).to_have_count(0)
+    summary.press("Enter")
+    expect(inside).to_be_visible(timeout=LONG)
+    expect(summary).to_be_focused()
+    expect(page).to_have_url(re.compile(r"view\.more_arm=open"))
+    page.locator(".st-key-arm").get_by_text("B", exact=True).click()
+    expect(page).to_have_url(re.compile(r"view\.arm=b"), timeout=LONG)
+    settled(page)
+    expect(inside).to_be_visible()
+    navigation = page.get_by_test_id("stTopNavLink")
+    navigation.get_by_text("Propagate").click()
+    expect(figure(page, "moments")).to_be_visible(timeout=LONG)
+    settled(page)
+    expect(page.locator(".st-key-more summary")).to_be_visible()
+    navigation.get_by_text("Train", exact=True).click()
+    expect(inside).to_be_visible(timeout=LONG)
+    summary.click()
+    expect(inside).to_have_count(0, timeout=LONG)
+    expect(page).not_to_have_url(re.compile("more_arm"), timeout=LONG)
+
+
 def test_a_reload_finds_the_running_training(page: Page) -> None:
     opened(page, ENDLESS)
     press(page, "Play")
