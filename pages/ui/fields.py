@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,11 +16,48 @@ from pages.ui.live_slider import live_slider, reading
 from snn_core.spec import USUAL_RATES, arm_of
 from snn_core.tables import number
 
-__all__ = ["Number", "number_field", "slider", "take", "view_number", "view_slider", "widget"]
+__all__ = [
+    "Number",
+    "number_field",
+    "slider",
+    "take",
+    "together",
+    "view_number",
+    "view_slider",
+    "widget",
+]
 
 PREFIX = ("depth",)  # a network of fewer layers is the beginning of a deeper one
 STEPS = 60  # of a slider over numbers that are not whole
 EXACT = ".exact"
+MOST_GONE = 1000  # fields that are remembered to be gone
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Fields that are drawn in it are all that there are: others, drawn before, are gone.
+
+    A browser may go on to report what a field was set to when it has left the page, and Streamlit
+    takes that for news: a change that was taken back came back. So who is gone is not listened to.
+    """
+    now = st.session_state["fields.now"] = {}
+    yield
+    before, gone = (st.session_state.get(f"fields.{name}", {}) for name in ("drawn", "gone"))
+    left = [key for key in before if key not in now]
+    state.forget(left)
+    kept = [key for key in (gone | dict.fromkeys(left)) if key not in now]
+    st.session_state["fields.gone"] = dict.fromkeys(kept[-MOST_GONE:])
+    st.session_state["fields.drawn"] = now
+
+
+def _is_there(key: str) -> None:
+    """Notes that a field is drawn, also in a run that is broken off."""
+    st.session_state.setdefault("fields.now", {})[key] = None
+    st.session_state.get("fields.gone", {}).pop(key, None)
+
+
+def _is_gone(key: str) -> bool:
+    return key in st.session_state.get("fields.gone", {})
 
 
 def widget(
@@ -36,6 +74,7 @@ def widget(
     """
     drawn = st.session_state.setdefault("drawn", {}).get(name + twin, 0)
     key = f"set.{name}{twin}" + (f".{drawn}" if drawn else "")
+    _is_there(key)
     current = state.value(name)
     state.tell(key, current)
     make(label, key=key, on_change=_changed, args=(name, key), **options)
@@ -46,6 +85,8 @@ def widget(
 
 
 def _changed(name: str, key: str) -> None:
+    if _is_gone(key):
+        return
     take(name, st.session_state[key])
 
 
@@ -80,6 +121,7 @@ def slider(n: Number, usual: float) -> None:
     current: Any = state.value(n.name)
     stops = round_numbers(int(n.low), int(n.high)) if n.whole else handy(n.low, n.high, usual)
     key = f"slide.{n.name}"
+    _is_there(key)
     bounds = f"{n.low:g} to {n.high:g}; the field beside it takes any."
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
         live_slider(
@@ -98,7 +140,7 @@ def slider(n: Number, usual: float) -> None:
 def _slid(n: Number, key: str) -> None:
     """Takes over what a slider reports; a report is checked like any other input."""
     said = reading(key)
-    if said is None:
+    if said is None or _is_gone(key):
         return
     value, held = said
     try:

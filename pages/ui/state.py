@@ -44,6 +44,7 @@ __all__ = [
     "desk",
     "dismiss",
     "experiment",
+    "forget",
     "has",
     "held",
     "hold",
@@ -210,6 +211,13 @@ def tell(key: str, current: object) -> None:
     if emptied or told.get(key, _NEVER) != current:
         st.session_state[key] = current
     told[key] = current
+
+
+def forget(keys: Sequence[str]) -> None:
+    """Forgets what widgets that are gone were told; should they come back, they are told anew."""
+    told = st.session_state.setdefault(_own("told"), {})
+    for key in keys:
+        told.pop(key, None)
 
 
 def wish(key: str, current: Any) -> Any:  # noqa: ANN401  whatever the widget holds

@@ -14,7 +14,7 @@ import streamlit as st
 
 from pages.ui import desks, own_formula, state, views, words
 from pages.ui.clicks import once
-from pages.ui.fields import Number, number_field, slider, take, view_slider, widget
+from pages.ui.fields import Number, number_field, slider, take, together, view_slider, widget
 from snn_core.activations import formula, is_formula
 from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS, is_labelled
@@ -136,7 +136,8 @@ def rail() -> None:
         )
         _undo()
         _reset()
-    _groups(GROUPS, declared())
+    with together():
+        _groups(GROUPS, declared())
 
 
 def arm_rail() -> None:
@@ -145,8 +146,9 @@ def arm_rail() -> None:
     known = declared(NetworkSpec, Experiment, TrainingSpec)
     for name in _OF_PROPAGATION:
         del known[name]
-    _arms(known)
-    _groups(TRAINING, {n: f for n, f in known.items() if n not in ARM})
+    with together():
+        _arms(known)
+        _groups(TRAINING, {n: f for n, f in known.items() if n not in ARM})
 
 
 def map_rail() -> None:
@@ -154,7 +156,11 @@ def map_rail() -> None:
     with st.container(horizontal=True, key="actions"):
         _undo()
         _reset()
-    known = declared()
+    with together():
+        _map_fields(declared())
+
+
+def _map_fields(known: Mapping[str, Field[Any]]) -> None:
     st.header("Activation", anchor=False)
     _control(known["activation"], "activation")
     st.header("Weights of a unit", anchor=False)

@@ -177,6 +177,26 @@ def test_what_is_folded_is_not_built_and_keeps_its_settings() -> None:
     assert link(at)["residual"] == "1" and "view.more" not in link(at)
 
 
+def test_a_field_that_is_gone_is_not_listened_to() -> None:
+    """The browser may report it still, and Streamlit takes that for a person's wish."""
+    at = opened(SMALL | {"view.more": "open"})
+    set_to(at, "number_input", "bias.exact", 0.3)
+    said = control(at, "number_input", "bias.exact")._widget_state
+    assert link(at)["bias"] == "0.3"
+    folded(at, True)
+    healthy(at.button(key="reset").click().run())
+    assert "bias" not in link(at)
+    reported = at._tree.get_widget_states()
+    reported.widgets.append(said)
+    with patch.object(type(at._tree), "get_widget_states", return_value=reported):
+        healthy(at.run())
+    assert "bias" not in link(at)
+    folded(at, False)
+    assert control(at, "number_input", "bias.exact").value == 0
+    set_to(at, "number_input", "bias.exact", 0.3)
+    assert link(at)["bias"] == "0.3"
+
+
 def test_grouping_tables_name_only_settings() -> None:
     known = set(widgets.declared(NetworkSpec, Experiment, TrainingSpec))
     groups = (*widgets.GROUPS.values(), *widgets.TRAINING.values(), widgets.ARM)
