@@ -119,7 +119,7 @@ def shaded(figure: Drawing, scale: Drawing) -> Drawing:
 
 
 def layers_scale() -> Drawing:
-    """Returns the colours of the plane: the fewer layers, the darker."""
+    """Returns the colours of the plane: the fewer layers, the stronger."""
     return {
         "cmin": 0,
         "cmax": 40,

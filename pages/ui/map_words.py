@@ -36,7 +36,7 @@ KNOB = {
 }  # fmt: skip
 PLANE = (
     "Each line leaves its dot the way one layer takes it, shortened. The blue shade says in how "
-    "many layers the map comes within 1 % of the fixed point: the darker, the sooner; unshaded, "
+    "many layers the map comes within 1 % of the fixed point: the stronger, the sooner; unshaded, "
     "not within 200. The green box is the mean and variance for which theorem 1 of the paper is "
     "stated. Click a point to start there; drag over the plane to draw a box "
     "of your own, and ask for a proof below."

@@ -148,11 +148,17 @@ def _read_pins(query: Mapping[str, str]) -> tuple[list[Experiment], list[str]]:
     """Returns the settings to compare with, and a sentence for whatever of them is left out."""
     found, problems = [], []
     for key, text in sorted(query.items()):
-        if key.removeprefix(PIN) not in LETTERS or len(text) > LONGEST_PIN:
+        if key.removeprefix(PIN) not in LETTERS:
             problems.append(f"{key[:40]} is no pin; there are {PIN}a to {PIN}{LETTERS[-1]}.")
             continue
+        if len(text) > LONGEST_PIN:
+            problems.append(
+                f"{key} is too long: {len(text):,} characters, {LONGEST_PIN:,} at most."
+            )
+            continue
         try:
-            pinned, unread = read_query(dict(parse_qsl(text, max_num_fields=100)))
+            fields = parse_qsl(text, keep_blank_values=True, max_num_fields=100)
+            pinned, unread = read_query(dict(fields))
         except ValueError:
             problems.append(f"{key} is no setting: it has too many fields.")
             continue

@@ -63,7 +63,7 @@ MOMENTS = (
 )
 ORBITS = (
     "Every layer's way through the plane of mean and variance: from the small dot, where it stood "
-    "before the first update, to its number; 0 is the input, deeper layers are darker. "
+    "before the first update, to its number; 0 is the input, deeper layers have more colour. "
     "The box is the domain of Theorem 1, which is about "
     "single units over the data; the orbits pool all units of a layer, so the box is a reference."
 )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.charts import FIRST_PLOT, settled
+
+OpenPage = Callable[..., Page]
 
 # Of every trace of every chart: what is remembered of Plotly's schema, and what it says itself.
 BOTH = """() => {
@@ -89,6 +93,36 @@ def test_a_feed_brings_a_chart_further_and_nothing_takes_it_back(page: Page) -> 
     assert lengths == [3, 5, 5, 5]
     assert zoom == [0.5, 1.5]
     assert asked == [["lost", "a"]]  # once
+
+
+# What a colour scale has become that was written in the light palette, and the colour of a line.
+SCALE = (
+    """async () => {"""
+    + PLACE
+    + """
+  const figure = {
+    data: [
+      { type: 'heatmap', z: [[0, 1], [1, 0]], colorscale: [[0, '#123456'], [1, '#0072B2']] },
+      { type: 'scatter', x: [0, 1], y: [0, 1], line: { color: '#0072B2' } },
+    ],
+    layout: { meta: { palette: ['#0072B2'] } },
+  };
+  document.querySelector('.plotly-place').append(parentElement); // where the theme is told
+  show({ data: { name: 'scale', alt: '', figure }, parentElement });
+  await new Promise((done) => setTimeout(done, 600));
+  const [map, line] = parentElement.querySelector('.js-plotly-plot')._fullData;
+  return [map.colorscale, line.line.color];
+}"""
+)
+
+
+def test_a_colour_scale_follows_the_theme(open_page: OpenPage) -> None:
+    page = open_page(color_scheme="dark")
+    page.goto("/")
+    expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=FIRST_PLOT)
+    scale, colour = page.evaluate(SCALE)
+    assert colour != "#0072B2"
+    assert scale == [[0, "#123456"], [1, colour]]
 
 
 # A picture that is sent whole: first another y and another colour, then a trace more.

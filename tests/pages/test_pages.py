@@ -197,6 +197,15 @@ def test_a_field_that_is_gone_is_not_listened_to() -> None:
     assert link(at)["bias"] == "0.3"
 
 
+@pytest.mark.parametrize(("pin", "said"), [
+    ("<script>", "script"), ("depth=", "depth"), ("\x00", "pin.a"), ("depth=4&" * 300, "too long"),
+])  # fmt: skip
+def test_a_pin_that_says_nothing_is_told_of(pin: str, said: str) -> None:
+    at = opened(SMALL | {"pin.a": pin})
+    (warning,) = at.warning
+    assert "pin.a" in warning.value and said in warning.value
+
+
 def test_grouping_tables_name_only_settings() -> None:
     known = set(widgets.declared(NetworkSpec, Experiment, TrainingSpec))
     groups = (*widgets.GROUPS.values(), *widgets.TRAINING.values(), widgets.ARM)

@@ -83,13 +83,18 @@ function recoloured(value, exchange) {
   if (!Array.isArray(value)) {
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, recoloured(v, exchange)]));
   }
-  return value.some((item) => item && typeof item !== "number" && !isRow(item))
+  return value.some((item) => item && typeof item !== "number" && !isNumbers(item))
     ? value.map((item) => recoloured(item, exchange))
     : value;
 }
 
 function isRow(item) {
   return Array.isArray(item) && typeof item[0] !== "string" && typeof item[0] !== "object";
+}
+
+// A stop of a colour scale begins with a number too.
+function isNumbers(item) {
+  return isRow(item) && typeof item.at(-1) !== "string";
 }
 
 // Returns the function that puts the theme's colours into a text, each exchanged once.
