@@ -305,6 +305,15 @@ def test_a_repair_that_can_be_seen_to_fail_in_theory_is_not_offered() -> None:
     assert all(dict(repair.settings).get("dtype") is None for repair in diagnose(p).repairs)
 
 
+def test_weights_that_mend_the_variance_alone_are_said_to() -> None:
+    query = {"depth": "64", "activation": "relu", "initializer": "glorot_normal", "seeds": "2"}
+    said = diagnose(run(from_query(query)))
+    assert "use He normal weights, and the variance settles at 0.682; but" in said.reason
+    assert all("He" not in repair.label for repair in said.repairs)
+    shallow = diagnose(run(from_query(query | {"depth": "16"})))
+    assert "Half" not in shallow.reason and shallow.repairs[0].label == "Use He normal weights"
+
+
 def test_where_theory_stands_still_the_number_format_or_the_width_is_at_fault() -> None:
     narrow = propagated({"depth": "60", "width": "4", "features": "4", "seeds": "16"})
     assert diagnose(narrow).cause == "width"

@@ -134,8 +134,8 @@ def rail() -> None:
             disabled=seeds >= most,
             help=f"Twice as many networks: {min(2 * seeds, most)} instead of {seeds}.",
         )
-        _undo()
         _reset()
+        _undo()  # after it: a second click in the same place must not take the first one back
     with together():
         _groups(GROUPS, declared())
 
@@ -154,8 +154,8 @@ def arm_rail() -> None:
 def map_rail() -> None:
     """Draws the controls of the moment map: the activation, and numbers that are looked at."""
     with st.container(horizontal=True, key="actions"):
-        _undo()
         _reset()
+        _undo()  # after it: a second click in the same place must not take the first one back
     with together():
         _map_fields(declared())
 

@@ -14,6 +14,7 @@ from snn_core.probes.repairs import (
     Outlook,
     Repair,
     buildable,
+    half_repair,
     helpful,
     outlook,
     repaired,
@@ -158,8 +159,21 @@ def _fact(view: View, cause: str) -> str:
         "input": f"The input has variance {variance} and mean {mean}, not 1 and 0.",
         "residual": "Every residual connection adds the variance of its branch to what comes in.",
         "activation": "Neither the usual weights nor another input mends it in theory: it lies "
-        f"with {act.label}, here with tau = {_tau(view)}.",
+        f"with {act.label}, here with tau = {_tau(view)}.{_half(view)}",
     }.get(cause, "")
+
+
+def _half(view: View) -> str:
+    """What the usual weights would do, where that is only half of what is needed."""
+    found = half_repair(view.experiment)
+    if found is None or found[1].course is None:
+        return ""
+    repair, then = found
+    step = repair.label[0].lower() + repair.label[1:]
+    return (
+        f" Half of it can be mended: {step}, and the variance {_words(then.course)}; "
+        "but every layer makes two samples more alike."
+    )
 
 
 def _pooling(view: View, search: bool) -> Why:

@@ -34,6 +34,7 @@ __all__ = [
     "Settings",
     "buildable",
     "experiment_of",
+    "half_repair",
     "helpful",
     "outlook",
     "repaired",
@@ -169,6 +170,29 @@ def _helps(experiment: Experiment, repair: Repair, strictly: bool) -> bool:
     # scaled branches are chosen for the depth at hand: they slow the growth, and do not end it
     kinds = ("settles", "drifts") if "residual_scale" in dict(repair.settings) else ("settles",)
     return found.course.kind in kinds and USABLE[0] < found.course.variance < USABLE[1]
+
+
+def half_repair(experiment: Experiment) -> tuple[Repair, Outlook] | None:
+    """Returns the usual weights, and what theory says, where they mend the variance alone.
+
+    It then holds or settles, which it did not before, and samples become alike all the same.
+    """
+    if _stands(outlook(experiment)):
+        return None
+    for repair in _faults(experiment):
+        new = buildable(experiment, repair) if repair.cause == "initializer" else None
+        if new and _stands(found := outlook(new)) and found.forgets:
+            return repair, found
+    return None
+
+
+def _stands(found: Outlook) -> bool:
+    """Whether the variance holds, or settles where it is of use."""
+    course_ = found.course
+    return course_ is not None and (
+        course_.kind == "holds"
+        or (course_.kind == "settles" and USABLE[0] < course_.variance < USABLE[1])
+    )
 
 
 def _together(
