@@ -121,7 +121,9 @@ def distribution_by_layer(p: Propagation) -> dict[str, Any]:
         # The root keeps a tail in sight beside a layer half of whose values are exactly 0.
         "z": np.sqrt(share / np.where(peak > 0, peak, 1)).T,
         "customdata": np.stack([middles.T, 100 * share.T], axis=-1),
-        "colorscale": [[0, panels.rgba(MEAN, 0)], [0.05, panels.rgba(MEAN, 0.06)], [1, MEAN]],
+        "colorscale": [
+            [k, panels.rgba(MEAN, much)] for k, much in ((0, 0), (0.05, 0.04), (1, 0.65))
+        ],
         "showscale": False,
         "hovertemplate": "layer %{x}, value %{customdata[0]:.3g}: %{customdata[1]:.2f} % of them"
         "<extra></extra>",
