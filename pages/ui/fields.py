@@ -47,7 +47,8 @@ def together() -> Iterator[None]:
     state.forget(left)
     kept = [key for key in (gone | dict.fromkeys(left)) if key not in now]
     st.session_state["fields.gone"] = dict.fromkeys(kept[-MOST_GONE:])
-    st.session_state["fields.drawn"] = now
+    # A copy: fields that a tab draws later on are none of these; a run may be broken off before.
+    st.session_state["fields.drawn"] = dict(now)
 
 
 def _is_there(key: str) -> None:

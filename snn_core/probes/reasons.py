@@ -147,7 +147,7 @@ def _fact(view: View, cause: str) -> str:
     act, law = activation_of(net), initializer_of(net)
     tau = f"tau, the sum of a unit's squared weights, is {_tau(view)}"
     mean, variance = (brief(float(x[0])) for x in (view.mean, view.variance))
-    return {
+    said = {
         "initializer": f"Of these weights ({law.label}) {tau}.",
         "weight_factor": f"With {net.weight_factor:g} times the weight variance {tau}.",
         "bias": f"A bias of {net.bias:g} is added in every layer.",
@@ -159,8 +159,9 @@ def _fact(view: View, cause: str) -> str:
         "input": f"The input has variance {variance} and mean {mean}, not 1 and 0.",
         "residual": "Every residual connection adds the variance of its branch to what comes in.",
         "activation": "Neither the usual weights nor another input mends it in theory: it lies "
-        f"with {act.label}, here with tau = {_tau(view)}.{_half(view)}",
+        f"with {act.label}, here with tau = {_tau(view)}.",
     }.get(cause, "")
+    return said + _half(view) if cause == "activation" else said
 
 
 def _half(view: View) -> str:

@@ -165,11 +165,11 @@ def _helps(experiment: Experiment, repair: Repair, strictly: bool) -> bool:
     found = outlook(new)
     if found.course is None or found.forgets:
         return False
-    if strictly or found.course.kind == "holds":
+    if strictly:
         return found.course.kind == "holds"
     # scaled branches are chosen for the depth at hand: they slow the growth, and do not end it
-    kinds = ("settles", "drifts") if "residual_scale" in dict(repair.settings) else ("settles",)
-    return found.course.kind in kinds and USABLE[0] < found.course.variance < USABLE[1]
+    slows = found.course.kind == "drifts" and "residual_scale" in dict(repair.settings)
+    return _stands(found) or (slows and _is_usable(found.course))
 
 
 def half_repair(experiment: Experiment) -> tuple[Repair, Outlook] | None:
@@ -188,11 +188,14 @@ def half_repair(experiment: Experiment) -> tuple[Repair, Outlook] | None:
 
 def _stands(found: Outlook) -> bool:
     """Whether the variance holds, or settles where it is of use."""
-    course_ = found.course
-    return course_ is not None and (
-        course_.kind == "holds"
-        or (course_.kind == "settles" and USABLE[0] < course_.variance < USABLE[1])
+    then = found.course
+    return then is not None and (
+        then.kind == "holds" or (then.kind == "settles" and _is_usable(then))
     )
+
+
+def _is_usable(course_: Course) -> bool:
+    return USABLE[0] < course_.variance < USABLE[1]
 
 
 def _together(

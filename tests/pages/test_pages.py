@@ -197,6 +197,16 @@ def test_a_field_that_is_gone_is_not_listened_to() -> None:
     assert link(at)["bias"] == "0.3"
 
 
+def test_a_field_of_a_tab_is_not_gone_where_only_the_rail_was_drawn() -> None:
+    at = opened({"view.tab": "Designer"}, ROOT / "pages" / "explore" / "moment_map.py")
+    healthy(at.run())
+    assert control(at, "number_input", "view.wanted_mean").value == 0
+    rail = at.session_state["fields.drawn"]
+    assert "set.view.omega.exact" in rail and "set.view.wanted_mean" not in rail
+    set_to(at, "number_input", "view.wanted_mean", 0.2)
+    assert link(at)["view.wanted_mean"] == "0.2"
+
+
 @pytest.mark.parametrize(("pin", "said"), [
     ("<script>", "script"), ("depth=", "depth"), ("\x00", "pin.a"), ("depth=4&" * 300, "too long"),
 ])  # fmt: skip
