@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, sync_playwright
 
+from pages.train.tabs import TABS
 from pages.ui.desks import TRAIN
-from pages.ui.training_tabs import TABS
 from tests.browser.chromium import FLAGS, install
 from tests.browser.server import serve
 

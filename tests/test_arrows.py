@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from app import PAGES
-
 ROOT = Path(__file__).resolve().parents[1]
 
 # A module of snn_core imports lower ranks only; modules of one rank are strangers.
@@ -44,6 +42,26 @@ SPEC_RANKS = {
     "codec": 4,
     "arms": 5,
 }
+# Outside the core: pages know ui and the core, never each other; the frame is above them.
+# Inside a folder of pages a module imports lower ranks only.
+PAGE_RANKS = {
+    "propagate": {
+        "cell_grid": 0, "text": 0, "figures": 0, "pin_figures": 1, "failures": 1, "verdict": 1,
+        "downloads": 1, "fan_in": 2, "grid": 2, "pins": 2, "page": 3,
+    },
+    "moment_map": {
+        "text": 0, "figures": 0, "proofs": 1, "designer": 1, "mean_field": 1, "page": 2,
+    },
+    "train": {
+        "job": 0, "arm_traces": 0, "text": 0, "figures": 1, "layer_figures": 1, "tabs": 2,
+        "progress": 3, "page": 4,
+    },
+    "ui": {
+        "departure": 0, "page_link": 0, "panels": 0, "text": 0, "desks": 0, "slider": 0,
+        "state": 1, "chart": 1, "clicks": 2, "formula": 2, "notices": 2, "results": 2,
+        "views": 2, "warm_up": 3, "fields": 3, "widgets": 4,
+    },
+}  # fmt: skip
 FRONT_ENDS = ("streamlit", "plotly")
 ASIDE = ("tests", "benchmarks", "docs")
 
@@ -70,20 +88,25 @@ def complaints(module: str, imported: Iterable[str]) -> list[str]:
 
 
 def _outside_core(here: list[str], there: list[str]) -> str:
-    """app -> pages.ui; pages/<section> -> pages.ui, snn_core; pages.ui -> snn_core.
-
-    A script directly in pages/ is an address and knows app only.
-    """
+    """app -> pages.frame, pages.ui; a page -> pages.ui, snn_core; pages.ui -> snn_core."""
     name = ".".join(here[:3])
-    if here[0] == "pages" and len(here) == 2:
-        return "" if there[0] == "app" else f"{name} may import app only"
-    if name == "pages.ui.figures" and there[0] == "streamlit":
+    if here[-1].endswith("figures") and there[0] == "streamlit":
         return f"{name} may not import streamlit"
     if name == "app" and there[0] == "snn_core":
         return "app may not import snn_core; ask pages.ui"
-    if there[0] == "pages" and there[1:2] != ["ui"]:  # app.py reaches the pages by their paths
+    if there[0] != "pages":
+        return f"{name} may not import {there[0]}" if there[0] in {"app", *ASIDE} else ""
+    if here[:2] == there[:2]:
+        return _inside_pages(here, there)
+    if there[1:2] != ["ui"] and name != "pages.frame":
         return f"{name} may not import {'.'.join(there[:3])}; of pages only pages.ui"
-    return f"{name} may not import {there[0]}" if there[0] in {"app", *ASIDE} else ""
+    return ""
+
+
+def _inside_pages(here: list[str], there: list[str]) -> str:
+    if len(there) < 3 or here[2:3] == there[2:3]:  # a package's own parts
+        return ""
+    return _by_rank(here[2], there[2], PAGE_RANKS[here[1]])
 
 
 def _inside_core(here: list[str], there: list[str]) -> str:
@@ -139,23 +162,20 @@ def test_every_module_of_the_core_has_a_rank() -> None:
     assert not missing, f"give {', '.join(missing)} a rank in {Path(__file__).name}"
 
 
-def test_a_script_directly_in_pages_is_the_address_of_a_page_and_runs_the_app() -> None:
-    """On a server that has not run app.py yet Streamlit runs pages/*.py in its place."""
-    first, *others = PAGES
-    found = {p.stem.partition("_")[2]: p for p in (ROOT / "pages").glob("*.py")}
-    assert set(found) == set(others) and PAGES[first]
-    for path in found.values():
-        _, *body = ast.parse(path.read_text("utf-8")).body  # after the docstring
-        assert [ast.unparse(node) for node in body] == ["from app import main", "main()"]
+def test_every_module_of_the_pages_has_a_rank() -> None:
+    for folder, ranks in PAGE_RANKS.items():
+        entries = [p for p in (ROOT / "pages" / folder).iterdir() if p.name != "__pycache__"]
+        names = {p.stem for p in entries if p.suffix == ".py" or p.is_dir()} - {"__init__"}
+        assert names == set(ranks)
 
 
-def test_every_page_that_the_app_names_exists() -> None:
-    tree = ast.parse((ROOT / "app.py").read_text("utf-8"))
+def test_the_frame_names_every_page_and_nothing_else_stands_beside_it() -> None:
+    """A script beside it would be taken for a page until it has run once."""
+    tree = ast.parse((ROOT / "pages/frame.py").read_text("utf-8"))
     texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
-    named = {t for t in texts if isinstance(t, str) and t.startswith("pages/") and t[-3:] == ".py"}
-    sections = ROOT.glob("pages/*/*.py")
-    there = {str(p.relative_to(ROOT)) for p in sections if p.parent.name != "ui"}
-    assert named == {p for p in there if not p.endswith("__init__.py")}
+    named = {t for t in texts if isinstance(t, str) and t.endswith("page.py")}
+    assert named == {str(p.relative_to(ROOT / "pages")) for p in ROOT.glob("pages/*/page.py")}
+    assert [p.name for p in ROOT.glob("pages/*.py")] == ["frame.py"]
 
 
 @pytest.mark.parametrize(
@@ -170,11 +190,12 @@ def test_every_page_that_the_app_names_exists() -> None:
         ("snn_core.theory.maps", "from plotly import express", "may not import plotly"),
         ("snn_core.propagate", "from snn_core.news import x", "give news a rank"),
         ("snn_core.theory.maps", "from pages.ui import x", "snn_core may not import pages"),
-        ("pages.ui.figures", "import streamlit", "figures may not import streamlit"),
-        ("pages.ui.state", "from pages.explore import propagate", "may not import pages.explore"),
-        ("pages.explore.propagate", "import app", "may not import app"),
-        ("pages.1_map", "import snn_core", "may import app only"),
-        ("pages.explore.propagate", "from pages.train import arena", "not import pages.train"),
+        ("pages.train.figures", "import streamlit", "figures may not import streamlit"),
+        ("pages.ui.state", "from pages.propagate import page", "may not import pages.propagate"),
+        ("pages.propagate.page", "import app", "may not import app"),
+        ("pages.propagate.page", "from pages.train import job", "not import pages.train"),
+        ("pages.propagate.text", "from pages.propagate import page", "page (higher rank)"),
+        ("pages.ui.views", "from pages.ui import results", "results (same rank)"),
         ("app", "import snn_core as snn", "app may not import snn_core"),
         ("snn_core.sweep", "import snn_core as snn", "not from the public face"),
         ("snn_core.spec.knobs", "from snn_core.spec import knob", "give knob a rank"),
@@ -190,8 +211,10 @@ def test_an_arrow_that_points_upwards_is_named(module: str, source: str, said: s
         ("snn_core.propagate", "from snn_core.network import build\nfrom .theory import maps"),
         ("snn_core.spec.codec", "from snn_core.spec.knobs import knob\nimport numpy"),
         ("snn_core.activations.elu", "from snn_core.activations.activation import Activation"),
-        ("pages.ui.figures", "import plotly.graph_objects as go\nimport snn_core as snn"),
-        ("pages.explore.propagate", "from pages.ui import state\nimport streamlit as st"),
+        ("pages.train.figures", "import plotly.graph_objects as go\nimport snn_core as snn"),
+        ("pages.propagate.page", "from pages.ui import state\nimport streamlit as st"),
+        ("pages.propagate.page", "from pages.propagate import text"),
+        ("pages.frame", "from pages.train import job"),
         ("app", "from pages.ui import state"),
         ("snn_core", "from snn_core.sweep import run\nfrom snn_core.tables import pick"),
     ],

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from plotly import graph_objects as go
 
-from pages.ui import figures, panels, words
-from pages.ui.plotly_view.delta import numbers
+from pages.propagate import figures, text
+from pages.ui import panels
+from pages.ui.chart.delta import numbers
 from snn_core.propagate import QUANTILES, Detail, Propagation
 from snn_core.spec import Experiment, NetworkSpec
 from snn_core.theory.prediction import Prediction
@@ -119,14 +120,14 @@ FIGURES = {
     "units, no theory": lambda p: figures.units_of_layer(p, len(p.layers) - 1, None),
 }
 WORDS = (
-    words.moments,
-    words.moments_alt,
-    words.gradients,
-    words.gradients_alt,
-    words.distribution_alt,
-    words.saturation,
-    lambda p: words.units(p, 1),
-    lambda p: " ".join(words.accidents(p)),
+    text.moments,
+    text.moments_alt,
+    text.gradients,
+    text.gradients_alt,
+    text.distribution_alt,
+    text.saturation,
+    lambda p: text.units(p, 1),
+    lambda p: " ".join(text.accidents(p)),
 )
 
 
@@ -201,17 +202,17 @@ def test_a_log_axis_gets_no_value_that_it_can_not_draw() -> None:
 
 
 def test_accidents_are_said_with_their_layer() -> None:
-    said = words.accidents(RESULTS["overflowed"])
+    said = text.accidents(RESULTS["overflowed"])
     assert said == [
         "2 seeds of 3 overflowed: numbers too large for float32, first at layer 3 (dense 3)."
     ]
-    assert "died" in words.accidents(RESULTS["died"])[0]
-    assert not words.accidents(RESULTS["normal"])
+    assert "died" in text.accidents(RESULTS["died"])[0]
+    assert not text.accidents(RESULTS["normal"])
 
 
 def test_units_inside_the_box_are_counted() -> None:
     p = RESULTS["normal"]  # omega = tau up to sign, so no unit has both near their targets
-    assert words.units(p, 1).startswith("0 % of the units of layer 1 (dense 1)")
+    assert text.units(p, 1).startswith("0 % of the units of layer 1 (dense 1)")
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -219,7 +220,7 @@ def test_units_inside_the_box_are_counted() -> None:
     (3e-12, "3.00×10⁻¹²"), (math.inf, "infinite"), (math.nan, "not a number"),
 ])  # fmt: skip
 def test_amounts_are_short(value: float, text: str) -> None:
-    assert words.amount(value) == text
+    assert text.amount(value) == text
 
 
 def test_palette_is_the_themes() -> None:

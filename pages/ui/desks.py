@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.spec import arm_settings, read_arms, read_query, settings
 
-__all__ = ["MAP", "PROPAGATE", "TRAIN", "Desk", "Draft", "Value"]
+__all__ = ["KNOB", "MAP", "PROPAGATE", "TRAIN", "Desk", "Draft", "Value"]
 
 Value = bool | int | float | str
 Draft = dict[str, Value]
@@ -30,6 +30,22 @@ def _read_arms(query: Mapping[str, str]) -> tuple[Draft, list[str]]:
         if query.get("data") == data:
             found = [*found, f"{data} is drawn from a law and has nothing to learn."]
     return draft, found
+
+
+# What is looked at, by its name: label and help.
+KNOB = {
+    "omega": ("ω, sum of a unit's weights", "Σ w. It decides how much of the inputs' mean a unit "
+              "sees: its pre-activation has mean ω · mean. Centralizing makes it 0."),
+    "tau": ("τ, sum of their squares", "Σ w². The pre-activation has variance τ · variance. LeCun "
+            "normal weights have τ near 1, He normal ones near 2."),
+    "mean": ("Start: mean", "Where the orbit starts; a click on the plane sets it too."),
+    "variance": ("Start: variance", "Where the orbit starts; a click on the plane sets it too."),
+    "sigma_w": ("σ_w, scale of the weights", "Weights have variance σ_w² / fan_in."),
+    "sigma_b": ("σ_b, scale of the biases", "Biases have variance σ_b²."),
+    "wanted_mean": ("Wanted mean", "Of the fixed point that the activation is designed for."),
+    "wanted_variance": ("Wanted variance", "Of the fixed point; about the mean."),
+    "keep": ("Keep rate", "The share of units that alpha dropout keeps."),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import desks, map_words, state
-from pages.ui.live_slider import live_slider, reading
+from pages.ui import desks, state
+from pages.ui.slider import live_slider, reading
 from snn_core.spec import USUAL_RATES, arm_of
 from snn_core.tables import number
 
@@ -207,7 +207,7 @@ def _nice(step: float) -> float:
 def view_slider(name: str) -> None:
     """Draws the slider of a number that is looked at, by its name on the desk."""
     low, high, usual = state.desk().numbers[name]
-    label, about = map_words.KNOB[name]
+    label, about = desks.KNOB[name]
     slider(Number(f"view.{name}", label, low, high, about, None), usual)
 
 

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from pages.ui import state, words
+from pages.ui import state
+from pages.ui.text import plain
 
 __all__ = ["link_problems", "sentence", "share"]
 
@@ -19,7 +20,7 @@ def link_problems() -> None:
     if found:
         st.warning(
             "This link could not be followed in full; what is left out has its default.\n\n"
-            + "\n".join(f"- {words.plain(sentence.split(' Known:')[0])}" for sentence in found[:5])
+            + "\n".join(f"- {plain(sentence.split(' Known:')[0])}" for sentence in found[:5])
             + (f"\n- and {len(found) - 5} more." if len(found) > 5 else "")
         )
         st.button("Dismiss", on_click=state.dismiss, key="dismiss")
@@ -28,7 +29,7 @@ def link_problems() -> None:
 def sentence(error: Exception) -> str:
     """What went wrong, for a person: a refusal says it itself, an accident goes to the log."""
     if isinstance(error, ValueError):
-        return words.plain(str(error))
+        return plain(str(error))
     logging.getLogger(__name__).error("the core failed", exc_info=error)
     return "This setting failed on the server; the reason is in its log. Try a smaller network."
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import desks, own_formula, state, views, words
+from pages.ui import desks, formula, state, views
 from pages.ui.clicks import once
 from pages.ui.fields import Number, number_field, slider, take, together, view_slider, widget
-from snn_core.activations import formula, is_formula
+from pages.ui.text import option_name
+from snn_core.activations import formula as parsed
+from snn_core.activations import is_formula
 from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.normalizations import NORMALIZATIONS
@@ -290,12 +292,12 @@ def _choice(setting: Field[Any], name: str) -> None:
     current = str(state.value(name))
     own = meta["own"] is not None and is_formula(current)
     if meta["own"]:
-        options.append(own_formula.option(current))
+        options.append(formula.option(current))
 
     def label(option: str) -> str:
-        return own_formula.OPTION if is_formula(option) else words.option(setting.name, option)
+        return formula.OPTION if is_formula(option) else option_name(setting.name, option)
 
-    chosen = formula(current) if own else table.get(current)
+    chosen = parsed(current) if own else table.get(current)
     citation = getattr(chosen, "citation", "")
     about = f"{meta['help']}\n\n{label(chosen.name)}: {citation}" if citation else meta["help"]
     widget(
@@ -303,7 +305,7 @@ def _choice(setting: Field[Any], name: str) -> None:
         index=options.index(current),
     )  # fmt: skip
     if own:
-        own_formula.draw(name, take)
+        formula.draw(name, take)
     for text in (getattr(chosen, "note", ""), getattr(chosen, "description", "")):
         if text:
             st.caption(text)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pages.ui.plotly_view.delta import OVERLAP, difference, numbers, opened
+from pages.ui.chart.delta import OVERLAP, difference, numbers, opened
 
 Figure = dict[str, Any]
 

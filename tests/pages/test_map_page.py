@@ -12,11 +12,12 @@ import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import desks, theorems
+from pages.moment_map import proofs
+from pages.ui import desks
 from snn_core.theory.designer import solve_selu
 from tests.pages.test_pages import ROOT, chart, healthy, link, opened, set_to
 
-MAP = ROOT / "pages" / "explore" / "moment_map.py"
+MAP = ROOT / "pages" / "moment_map" / "page.py"
 SMALL = {"depth": "4", "width": "16", "batch": "16", "seeds": "2"}
 
 
@@ -72,7 +73,7 @@ def test_theorems_are_proved_at_a_click(name: str) -> None:
 
 
 def test_a_proof_waits_for_its_turn_and_gives_it_back() -> None:
-    lane, at = theorems._lane(), at_map()
+    lane, at = proofs._lane(), at_map()
     assert lane.acquire(blocking=False)
     wait = threading.Timer(0.5, lane.release)
     begun = time.monotonic()

@@ -15,14 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import fields, live_slider, results, state, widgets, words
+from pages.propagate import text
+from pages.ui import fields, results, state, widgets
 from snn_core.activations import SELU_FORMULA
 from snn_core.propagate import Propagation, Stopped, run
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, from_query
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(p for p in ROOT.glob("pages/*/*.py") if p.parent.name != "ui")
-PROPAGATE = ROOT / "pages" / "explore" / "propagate.py"
+PAGES = sorted(ROOT.glob("pages/*/page.py"))
+PROPAGATE = ROOT / "pages" / "propagate" / "page.py"
 SMALL = {"depth": "4", "width": "16", "batch": "16", "seeds": "2"}
 
 
@@ -67,25 +68,25 @@ def _empty_shelf() -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.parent.name)
 def test_every_page_runs_alone(page: Path) -> None:
     opened({}, page)
 
 
 def test_the_frame_names_every_page() -> None:
-    source = (ROOT / "app.py").read_text()
+    source = (ROOT / "pages/frame.py").read_text()
     for page in PAGES:
-        assert str(page.relative_to(ROOT)) in source
+        assert str(page.relative_to(ROOT / "pages")) in source
 
 
 def test_the_frame_runs_and_follows_a_root_link() -> None:
-    at = opened({"page": "propagate", **SMALL}, ROOT / "app.py")
+    at = opened({"page": "propagate", **SMALL}, ROOT / "pages/frame.py")
     assert "depth 4" in chart(at)["alt"] and link(at) == SMALL
 
 
 def test_first_screen_is_the_default_experiment_without_a_click() -> None:
     alt = chart(opened({}))["alt"]
-    assert "depth 32, 8 seeds" in alt and alt == words.moments_alt(run(Experiment()))
+    assert "depth 32, 8 seeds" in alt and alt == text.moments_alt(run(Experiment()))
 
 
 def test_a_link_gives_the_same_numbers_in_a_fresh_session() -> None:
@@ -131,7 +132,7 @@ def test_both_views_of_a_number_agree() -> None:
 def test_a_slider_takes_no_report_but_a_value_within_the_bounds(said: Any) -> None:
     width = fields.Number("width", "Width", 1, 4096, "", 1)
     with (
-        patch.object(live_slider.st, "session_state", {"slide.width": said}),
+        patch("pages.ui.slider.st.session_state", {"slide.width": said}),
         patch.object(fields, "take", side_effect=AssertionError("taken over")),
     ):
         fields._slid(width, "slide.width")
@@ -198,7 +199,7 @@ def test_a_field_that_is_gone_is_not_listened_to() -> None:
 
 
 def test_a_field_of_a_tab_is_not_gone_where_only_the_rail_was_drawn() -> None:
-    at = opened({"view.tab": "Designer"}, ROOT / "pages" / "explore" / "moment_map.py")
+    at = opened({"view.tab": "Designer"}, ROOT / "pages" / "moment_map" / "page.py")
     healthy(at.run())
     assert control(at, "number_input", "view.wanted_mean").value == 0
     rail = at.session_state["fields.drawn"]
@@ -390,7 +391,7 @@ def test_junk_about_the_view_leaves_the_link() -> None:
     assert {k for k in link(at) if k.startswith("view.")} <= {"view.axis", "view.tab"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_a_control_says_its_value_in_every_message(page: Path) -> None:
     """The first message may be lost, and only it says that the session has set the value."""
     query = (

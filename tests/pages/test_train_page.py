@@ -18,26 +18,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import (
-    desks,
-    layer_figures,
-    live,
-    panels,
-    state,
-    training_figures,
-    training_tabs,
-    training_words,
-    watch,
-    widgets,
-)
-from pages.ui.arm_traces import log_ticks
-from pages.ui.plotly_view.delta import numbers
+from pages.train import figures, job, layer_figures, progress, tabs, text
+from pages.train.arm_traces import log_ticks
+from pages.ui import desks, panels, state, widgets
+from pages.ui.chart.delta import numbers
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
 from snn_core.train import Boundary, decision_boundary, histograms, start, train
 from snn_core.train.live import Training, history
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "pages" / "train" / "train.py"
+PAGE = ROOT / "pages" / "train" / "page.py"
 LONG = 60.0
 SMALL = {
     "arms": "2",
@@ -54,7 +44,7 @@ SMALL = {
 def ended() -> Iterator[None]:
     """Whatever a test started is over when it ends."""
     yield
-    for training in list(live._shelf().values()):
+    for training in list(job._shelf().values()):
         training.job.stop()
         assert training.job.join(LONG)
 
@@ -190,7 +180,7 @@ def test_that_a_training_rests_is_told_by_its_progress_before_the_page() -> None
         healthy(at.button(key="play").click().run())
         assert training(at).job.playing and not only.called
         healthy(at.button(key="stop").click().run())
-    only.assert_called_once_with(watch.PROGRESS)
+    only.assert_called_once_with(progress.PROGRESS)
     assert training(at).job.wait(LONG) == "stopped"
 
 
@@ -257,7 +247,7 @@ def test_another_optimizer_brings_its_usual_rate() -> None:
     assert link(at)["learning_rate"] == "1.0"
 
 
-@pytest.mark.parametrize("tab", training_tabs.TABS)
+@pytest.mark.parametrize("tab", tabs.TABS)
 def test_every_tab_draws_while_it_rests(tab: str) -> None:
     at = opened(SMALL | {"view.tab": tab, "view.layer": "2"})
     at = press(press(at, "step.10"), "step.10")
@@ -304,7 +294,7 @@ def test_a_training_whose_networks_were_let_go_starts_over() -> None:
 
 
 def test_a_full_server_says_so() -> None:
-    with patch.object(live, "MOST", 0):
+    with patch.object(job, "MOST", 0):
         at = opened()
     assert "limit is 0" in at.error[0].value
 
@@ -334,14 +324,14 @@ VALUES = st.one_of(
 @given(st.dictionaries(KEYS, VALUES, max_size=4))
 def test_no_link_breaks_the_page(query: dict[str, str]) -> None:
     at = opened(SMALL | query)
-    for training in list(live._shelf().values()):
+    for training in list(job._shelf().values()):
         training.job.stop()
     del at
 
 
 def test_downloads_hold_what_was_recorded() -> None:
     at = press(opened(), "step.10")
-    found = {name: make() for _, name, _, make in watch.files(training(at), ["A", "B"])}
+    found = {name: make() for _, name, _, make in progress.files(training(at), ["A", "B"])}
     assert set(found) == {
         "curves.csv", "layers.csv", "training.json", "weights_a.safetensors",
         "weights_b.safetensors",
@@ -377,14 +367,14 @@ def test_every_setting_of_a_training_has_a_control_with_its_help() -> None:
 
 
 ARMS = arms_from_query(SMALL | {"arms": "3", "c.activation": "tanh", "c.learning_rate": "1.0"})
-NAMES = training_words.names(ARMS)
+NAMES = text.names(ARMS)
 RUN = start(ARMS)
 HISTORY = list(train(RUN))
 FIGURES = {
-    "curves": lambda h, at: training_figures.curves(h, NAMES, at=at),
-    "heat": lambda h, at: training_figures.heat(h, NAMES, at),
-    "orbits": lambda h, at: training_figures.orbits(h, NAMES, at),
-    "drift": lambda h, at: training_figures.drift(h, at),
+    "curves": lambda h, at: figures.curves(h, NAMES, at=at),
+    "heat": lambda h, at: figures.heat(h, NAMES, at),
+    "orbits": lambda h, at: figures.orbits(h, NAMES, at),
+    "drift": lambda h, at: figures.drift(h, at),
     "gradients": lambda h, at: layer_figures.gradients(h, at),
     "saturation": lambda h, at: layer_figures.saturation(h, at),
 }
@@ -455,7 +445,7 @@ def test_the_dots_of_a_boundary_stand_where_their_rows_are(count: int) -> None:
 
 
 def test_the_curves_are_the_medians_of_the_records() -> None:
-    drawn = training_figures.curves(HISTORY, NAMES)
+    drawn = figures.curves(HISTORY, NAMES)
     lines = [t for t in drawn["data"] if t.get("hovertemplate", "").startswith("B validation")]
     loss, accuracy = lines
     for trace, name in ((loss, "validation_loss"), (accuracy, "validation_accuracy")):
@@ -465,15 +455,15 @@ def test_the_curves_are_the_medians_of_the_records() -> None:
 
 def test_names_say_what_sets_an_arm_apart() -> None:
     assert NAMES == ["A · SELU", "B · ReLU", "C · tanh, learning rate 1"]
-    same = training_words.names(arms_from_query({"arms": "2"}))
+    same = text.names(arms_from_query({"arms": "2"}))
     assert same == ["A · SELU", "B · SELU"]
 
 
 def test_a_hampered_arm_is_warned_of() -> None:
     arms = arms_from_query({"arms": "2", "data": "moons", "b.constraint": "centralize_unit"})
-    (said,) = training_words.cautions(arms)
+    (said,) = text.cautions(arms)
     assert said.startswith("Arm B") and "2 inputs" in said
-    assert not training_words.cautions(arms_from_query({"data": "digits", "arms": "1"}))
+    assert not text.cautions(arms_from_query({"data": "digits", "arms": "1"}))
 
 
 @given(st.floats(1e-6, 1e6), st.floats(1.0, 1e6))
@@ -503,9 +493,9 @@ def test_looks_keep_their_pace_however_late_one_is(works: list[float]) -> None:
         return now
 
     fake = Mock(sleep=sleep, monotonic=clock)
-    with patch.object(watch, "time", fake), patch.object(watch.live, "current"):
+    with patch.object(progress, "time", fake), patch.object(progress.job, "current"):
         for work in works:
-            begun, before = watch._next_look(begun), begun
-            assert begun - before >= watch.EVERY
+            begun, before = progress._next_look(begun), begun
+            assert begun - before >= progress.EVERY
             now += work
-    assert all(0 < pause <= watch.BREATH for pause in pauses)
+    assert all(0 < pause <= progress.BREATH for pause in pauses)

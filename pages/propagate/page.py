@@ -6,23 +6,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import (
-    comparison,
-    desks,
-    fan_in,
-    figures,
-    notices,
-    results,
-    state,
-    take_away,
-    traps,
-    variants,
-    verdict_card,
-    views,
-    widgets,
-    words,
-)
-from pages.ui.plotly_view import plotly_view
+from pages.propagate import downloads, failures, fan_in, figures, grid, pins, text, verdict
+from pages.ui import desks, notices, results, state, views, widgets
+from pages.ui.chart import plotly_view
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment
 
@@ -34,7 +20,7 @@ def main() -> None:
     state.open_link(desks.PROPAGATE)
     state.held()  # a whole run is never that of a hand
     st.title("Propagate", anchor=False)
-    st.caption(words.INTRODUCTION)
+    st.caption(text.INTRODUCTION)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
     with right, st.container(key="hero"):  # the figure first, so that it follows at once
@@ -50,7 +36,7 @@ def main() -> None:
         widgets.rail()
     if p is not None:
         with right, st.container(key="details"):
-            _tools(p, comparison.draw(p, state.view("axis", AXES)))
+            _tools(p, pins.draw(p, state.view("axis", AXES)))
             _tabs(p.experiment)
 
 
@@ -65,12 +51,12 @@ def _moments(p: Propagation) -> None:
     else:
         st.empty()  # as `_quick` has: what follows keeps its place, so that its chart lives on
     plotly_view(
-        figures.moments_by_layer(p, state.view("axis", AXES)), "moments", words.moments_alt(p)
+        figures.moments_by_layer(p, state.view("axis", AXES)), "moments", text.moments_alt(p)
     )
-    for accident in words.accidents(p):
+    for accident in text.accidents(p):
         st.warning(accident)
-    verdict_card.draw(p, moving)
-    st.caption(words.moments(p))
+    verdict.draw(p, moving)
+    st.caption(text.moments(p))
     _reasons(p)
 
 
@@ -84,7 +70,7 @@ def _quick(last: Propagation) -> Propagation:
 
 def _reasons(p: Propagation, *topics: str) -> None:
     """Says what theory does not reach, where that is looked at."""
-    found = [reason for topic in topics or ("",) for reason in words.reasons(p, topic)]
+    found = [reason for topic in topics or ("",) for reason in text.reasons(p, topic)]
     if found:
         st.caption(" ".join(found))
 
@@ -130,39 +116,39 @@ def _tab(
 
 
 def _distribution(p: Propagation) -> None:
-    plotly_view(figures.distribution_by_layer(p), "distribution", words.distribution_alt(p))
-    st.caption(words.DISTRIBUTION)
+    plotly_view(figures.distribution_by_layer(p), "distribution", text.distribution_alt(p))
+    st.caption(text.DISTRIBUTION)
 
 
 def _gradients(p: Propagation) -> None:
     figure = figures.gradients_by_layer(p, state.view("axis", AXES))
-    plotly_view(figure, "gradients", words.gradients_alt(p))
-    st.markdown(words.gradients(p))
+    plotly_view(figure, "gradients", text.gradients_alt(p))
+    st.markdown(text.gradients(p))
     _reasons(p, "Gradients")
-    st.caption(words.GRADIENTS)
+    st.caption(text.GRADIENTS)
 
 
 def _units(p: Propagation) -> None:
     depth = len(p.layers) - 1
     layer = views.layer(depth, depth, "units")
     expected = results.unit_moments(p, layer)
-    summary = words.units(p, layer)
+    summary = text.units(p, layer)
     plotly_view(figures.units_of_layer(p, layer, expected), "units", summary)
     st.markdown(summary)
     _reasons(p, "Single units")
-    st.caption(words.UNITS)
+    st.caption(text.UNITS)
 
 
 def _saturation(p: Propagation) -> None:
-    summary = words.saturation(p)
+    summary = text.saturation(p)
     plotly_view(figures.saturation_by_layer(p), "saturation", summary)
     st.markdown(summary)
     _reasons(p, "Correlation", "Between and within units")
-    st.caption(words.SATURATION)
+    st.caption(text.SATURATION)
 
 
 def _variants(p: Propagation) -> None:
-    variants.draw(p.experiment)
+    grid.draw(p.experiment)
 
 
 def _fan_in(p: Propagation) -> None:
@@ -184,12 +170,12 @@ def _tools(p: Propagation, drawn: list[Propagation]) -> None:
     """Draws what can be done with a result: compare, break, share, take away."""
     axis = state.view("axis", AXES)
     with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
-        comparison.pin_button(p.experiment)
-        traps.draw()
+        pins.pin_button(p.experiment)
+        failures.draw()
         notices.share(state.link(p.experiment))
-        take_away.draw(drawn, comparison.names(len(drawn) - 1), axis)
+        downloads.draw(drawn, pins.names(len(drawn) - 1), axis)
         with st.popover("Symbols"):
-            st.markdown(words.SYMBOLS)
+            st.markdown(text.SYMBOLS)
         views.choose(
             "axis", "Variance axis", AXES, "auto: logarithmic where the values span decades."
         )

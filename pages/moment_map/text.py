@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pages.ui import words
+from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.theory.field import Orbit
 from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint
@@ -12,7 +12,7 @@ from snn_core.theory.search import FixedPoints
 from snn_core.wording import amount, percent
 
 __all__ = [
-    "INTRODUCTION", "KNOB", "MEAN_FIELD", "MEASURED", "PLANE", "SHAPE", "SYMBOLS", "plane_alt",
+    "INTRODUCTION", "MEAN_FIELD", "MEASURED", "PLANE", "SHAPE", "SYMBOLS", "plane_alt",
     "settles", "shape", "shape_alt",
 ]  # fmt: skip
 
@@ -21,19 +21,6 @@ INTRODUCTION = (
     "map of a plane; a deep network is that map, again and again. Where it leads to one point "
     "from all around, the network is *self-normalizing*."
 )
-KNOB = {
-    "omega": ("ω, sum of a unit's weights", "Σ w. It decides how much of the inputs' mean a unit "
-              "sees: its pre-activation has mean ω · mean. Centralizing makes it 0."),
-    "tau": ("τ, sum of their squares", "Σ w². The pre-activation has variance τ · variance. LeCun "
-            "normal weights have τ near 1, He normal ones near 2."),
-    "mean": ("Start: mean", "Where the orbit starts; a click on the plane sets it too."),
-    "variance": ("Start: variance", "Where the orbit starts; a click on the plane sets it too."),
-    "sigma_w": ("σ_w, scale of the weights", "Weights have variance σ_w² / fan_in."),
-    "sigma_b": ("σ_b, scale of the biases", "Biases have variance σ_b²."),
-    "wanted_mean": ("Wanted mean", "Of the fixed point that the activation is designed for."),
-    "wanted_variance": ("Wanted variance", "Of the fixed point; about the mean."),
-    "keep": ("Keep rate", "The share of units that alpha dropout keeps."),
-}  # fmt: skip
 PLANE = (
     "Each line leaves its dot the way one layer takes it, shortened. The blue shade says in how "
     "many layers the map comes within 1 % of the fixed point: the stronger, the sooner; unshaded, "
@@ -84,10 +71,10 @@ field, of [Schoenholz et al. (2017)](https://arxiv.org/abs/1611.01232).
 
 def settles(found: FixedPoints, limit: FixedPoint | NoFixedPoint | None) -> str:
     """Returns what the map does, in bold its fixed points; then where the orbit goes."""
-    parts = [f"**{words.plain(found.reason)}**"]
+    parts = [f"**{plain(found.reason)}**"]
     parts += [point.contraction for point in found.points if point.kind == "attracting"]
     if isinstance(limit, NoFixedPoint):
-        parts.append(f"The orbit: {words.plain(limit.reason)}")
+        parts.append(f"The orbit: {plain(limit.reason)}")
     elif limit is not None:
         parts.append(
             f"The orbit ends at mean {amount(_clean(limit))} and variance "

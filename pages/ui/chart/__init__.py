@@ -16,7 +16,7 @@ import plotly
 import streamlit as st
 from streamlit.components import v1
 
-from pages.ui.plotly_view.delta import Sent, difference, numbers, opened, packed
+from pages.ui.chart.delta import Sent, difference, numbers, opened, packed
 
 __all__ = ["feed", "plotly_view", "preload", "resend"]
 

@@ -11,8 +11,8 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from snn_core.cost import CORES
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
-from snn_core.train import live, train
+from snn_core.spec import Experiment
+from snn_core.train import live
 from snn_core.train.live import Training
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "is_forgotten",
     "pace",
     "revive",
-    "warm_up",
 ]
 
 # Trainings that one server holds at once, each with a thread and some 50 MiB of its past; networks
@@ -164,15 +163,3 @@ def elsewhere(page: StreamlitPage) -> None:
             st.page_link(page, label=f"Training goes on: step {records[-1].step:,}")
 
     st.fragment(look, run_every=ROUTINE, key="elsewhere")()
-
-
-def warm_up() -> None:
-    """Trains a tiny network, since the first update of a process imports much of torch."""
-    arm = Experiment(
-        NetworkSpec(depth=1, width=2, normalization="batch"),
-        "moons",
-        seeds=1,
-        training=TrainingSpec(steps=1),
-    )
-    for _ in train(arm):
-        pass

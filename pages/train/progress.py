@@ -14,11 +14,12 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui import live, state, training_figures, training_words, views
-from pages.ui.arm_traces import Drawing
+from pages.train import figures, job, text
+from pages.train.arm_traces import Drawing
+from pages.train.tabs import Look, draw_tabs, growing, pictures
+from pages.ui import state, views
+from pages.ui.chart import feed, plotly_view
 from pages.ui.departure import depart
-from pages.ui.plotly_view import feed, plotly_view
-from pages.ui.training_tabs import Look, draw_tabs, growing, pictures
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
 from snn_core.spec import Experiment
 from snn_core.train import (
@@ -46,17 +47,17 @@ def pulse() -> None:
     The page compares and renders everything anew at the end of a run, so a run has several looks.
     One that a person's click is waiting for ends at the next of them.
     """
-    training = live.current()
+    training = job.current()
     if training is None:
         return
     inline = st.session_state.pop("train.inline", False)  # the rest of the page is waiting
     begun = time.monotonic()
     for place in range(1 if inline else LOOKS):
-        live.beat()
+        job.beat()
         records = history(training)
         if not place:
             steps = max(arm.training.steps for arm in training.experiments)
-            st.progress(*training_words.pace(records, steps, training.job.state))
+            st.progress(*text.pace(records, steps, training.job.state))
         busy = _follow(training)
         if not busy:
             return
@@ -75,13 +76,13 @@ def _next_look(begun: float) -> float:
     due = max(begun + EVERY, time.monotonic() + BREATH)
     while (left := due - time.monotonic()) > 0:
         time.sleep(min(left, BREATH))
-        live.current()
+        job.current()
     return time.monotonic()
 
 
 def draw() -> None:
     """Draws the curves, and what there is to read."""
-    training = live.current()
+    training = job.current()
     if training is None:
         return
     busy = _follow(training)
@@ -92,11 +93,11 @@ def draw() -> None:
         at = None if busy else _scrub(training, records)
     upto = [s for s in records if at is None or s.step <= at]
     look = _look(training, busy, at)
-    regression = training_words.is_regression(training.experiments[0])
-    alt = training_words.curves_alt(look.records, look.names, regression)
+    regression = text.is_regression(training.experiments[0])
+    alt = text.curves_alt(look.records, look.names, regression)
     plotly_view(_curves(look), "curves", alt, live=True)
-    changed = training_words.changes(training.notes)
-    st.caption(f"{changed} {training_words.CURVES}".strip())
+    changed = text.changes(training.notes)
+    st.caption(f"{changed} {text.CURVES}".strip())
     _verdicts(look, upto)
     draw_tabs(look)
     depart()
@@ -104,7 +105,7 @@ def draw() -> None:
 
 def _follow(training: Training) -> bool:
     """Returns whether the training runs; where that is news, the page's buttons follow first."""
-    busy = live.is_busy(training)
+    busy = job.is_busy(training)
     if busy != st.session_state.get("train.busy"):
         state.touch()  # else it would take the browser's URL, a message behind, for a new link
         depart()  # what is drawn already is not to wait for the page
@@ -113,14 +114,14 @@ def _follow(training: Training) -> bool:
 
 
 def _look(training: Training, busy: bool, at: int | None) -> Look:
-    shown, names = _shown(training, busy), training_words.names(training.experiments)
+    shown, names = _shown(training, busy), text.names(training.experiments)
     return Look(training, shown, names, at)
 
 
 def _curves(look: Look) -> Drawing:
-    regression = training_words.is_regression(look.training.experiments[0])
+    regression = text.is_regression(look.training.experiments[0])
     changed = [int(str(note["step"])) for note in look.training.notes]
-    return training_figures.curves(look.records, look.names, regression, look.at, changed)
+    return figures.curves(look.records, look.names, regression, look.at, changed)
 
 
 def go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | None = None) -> None:
@@ -129,9 +130,9 @@ def go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | Non
     None are the newest networks.
     """
     state.touch()
-    playing = live.is_busy(training)
+    playing = job.is_busy(training)
     if not training.job.alive:
-        live.revive(training)
+        job.revive(training)
     newest = training.run.step if training.run is not None else 0
     go_back(training, newest if at is None else at, arms)
     st.session_state["train.at"] = None
@@ -216,13 +217,11 @@ def _verdicts(look: Look, upto: Sequence[Snapshot]) -> None:
     goal = state.view("goal", GOALS)
     epoch = look.training.job.since().epoch
     key = (look.training.job.id, epoch, upto[-1].step, goal, look.training.job.state)
-    known, text = st.session_state.get("train.verdicts", (None, ""))
+    known, said = st.session_state.get("train.verdicts", (None, ""))
     if known != key:
-        text = training_words.verdicts(
-            upto, look.training.experiments, look.names, int(goal) / 100
-        )
-        st.session_state["train.verdicts"] = (key, text)
-    st.markdown(text, unsafe_allow_html=True)  # our own words; Streamlit sanitizes them too
+        said = text.verdicts(upto, look.training.experiments, look.names, int(goal) / 100)
+        st.session_state["train.verdicts"] = (key, said)
+    st.markdown(said, unsafe_allow_html=True)  # our own words; Streamlit sanitizes them too
     views.choose(
         "goal",
         "Accuracy to reach",

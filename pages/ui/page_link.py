@@ -1,4 +1,4 @@
-"""Ways from one page to another, each with the setting that it opens."""
+"""Links from one page to another, each with the setting that it opens."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-__all__ = ["MAP", "PROPAGATE", "way"]
+__all__ = ["MAP", "PROPAGATE", "page_link"]
 
-MAP = "pages/explore/moment_map.py"
-PROPAGATE = "pages/explore/propagate.py"
+MAP = "moment_map/page.py"
+PROPAGATE = "propagate/page.py"
 
 
-def way(page: str, label: str, query: Mapping[str, str], help: str) -> None:
+def page_link(page: str, label: str, query: Mapping[str, str], help: str) -> None:
     """Draws the link to a page at that query; nothing where a page runs without the others."""
     try:
         st.page_link(

@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from pages.ui import panels
-from pages.ui.arm_traces import (
+from pages.train.arm_traces import (
     STEPS_AXIS,
     Drawing,
     arm_keys,
@@ -27,6 +26,7 @@ from pages.ui.arm_traces import (
     record_at,
     short,
 )
+from pages.ui import panels
 from pages.ui.panels import ARMS, GRADIENT, INK, MEAN, NEUTRAL, UNITS, VARIANCE, Panel
 from snn_core.train import ArmSnapshot, Boundary, Histograms, Snapshot, series
 

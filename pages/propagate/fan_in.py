@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import comparison_figures, notices, results, views, words
-from pages.ui.plotly_view import plotly_view
+from pages.propagate import pin_figures
+from pages.ui import notices, results, views
+from pages.ui.chart import plotly_view
+from pages.ui.text import option_name
 from snn_core.probes import FanIn
 from snn_core.spec import Experiment
 from snn_core.wording import amount
@@ -39,10 +41,10 @@ def draw(shown: Experiment) -> None:
         st.info("Stopped.")
         st.button("Measure after all", on_click=results.release, key="release_fan_in")
         return
-    names = [words.option("constraint", name) for name in found.constraints]
-    plotly_view(comparison_figures.by_fan_in(found, names), "fan_in", _alt(found, names))
+    names = [option_name("constraint", name) for name in found.constraints]
+    plotly_view(pin_figures.by_fan_in(found, names), "fan_in", _alt(found, names))
     st.caption(
-        f"{words.option('activation', found.activation)}, LeCun normal weights, after one layer; "
+        f"{option_name('activation', found.activation)}, LeCun normal weights, after one layer; "
         f"{found.networks.min():.0f} to {found.networks.max():.0f} networks a fan-in, batch "
         f"{found.batch}. Bars: two standard errors."
     )

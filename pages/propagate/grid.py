@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.ui import results, state, verdict_card, words
-from pages.ui.cell_grid import cell_grid, picked
+from pages.propagate import verdict
+from pages.propagate.cell_grid import cell_grid, picked
+from pages.ui import results, state
 from pages.ui.panels import median
+from pages.ui.text import option_name
 from snn_core.probes import KINDS
 from snn_core.spec import Experiment
 from snn_core.sweep import Cell
@@ -38,8 +40,8 @@ def draw(shown: Experiment) -> None:
     spans = [np.log10(v[v > 0]) for cell in cells if (v := _variance(cell)) is not None]
     together = np.concatenate(spans) if spans else np.zeros(1)
     high = float(np.clip(np.abs(together).max(initial=NARROWEST), NARROWEST, WIDEST))
-    rows = [words.option("constraint", name) for name in layout.rows]
-    columns = [words.option("activation", name) for name in layout.columns]
+    rows = [option_name("constraint", name) for name in layout.rows]
+    columns = [option_name("activation", name) for name in layout.columns]
     drawn = [_drawn(cell, high) for cell in cells]
     cell_grid("variants", WORDS, rows, columns, drawn, partial(_open, list(cells)))
     if layout.reduced:
@@ -55,14 +57,14 @@ def _variance(cell: Cell) -> np.ndarray | None:
 
 
 def _drawn(cell: Cell, high: float) -> dict[str, Any]:
-    name = f"{words.option('activation', cell.column)}, {words.option('constraint', cell.row)}"
+    name = f"{option_name('activation', cell.column)}, {option_name('constraint', cell.row)}"
     p = cell.propagation
     if p is None:
         return {"id": _id(cell), "problem": cell.problem.partition(".")[0] + "."}
-    found = verdict_card.diagnosis_of(p)
+    found = verdict.diagnosis_of(p)
     return {
         "id": _id(cell),
-        "label": f"{name}: {verdict_card.short(found)}",
+        "label": f"{name}: {verdict.short(found)}",
         "text": f"{KINDS[found.kind]} · {brief(float(median(p.variance)[-1]))}",
         "measured": _logs(median(p.variance)),
         "predicted": _logs(p.predicted.variance),

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from pages.ui import comparison_figures, desks, notices, results, state, verdict_card, words
+from pages.propagate import pin_figures, verdict
+from pages.ui import desks, notices, results, state
+from pages.ui.chart import plotly_view
 from pages.ui.clicks import once
 from pages.ui.panels import median
-from pages.ui.plotly_view import plotly_view
+from pages.ui.text import plain, scrolling, setting_name, value_name
 from snn_core.propagate import Propagation
 from snn_core.spec import LETTERS, Experiment, settings
 from snn_core.wording import amount
@@ -36,7 +38,7 @@ def pin_button(experiment: Experiment) -> None:
 
 def names(count: int) -> list[str]:
     """Returns what the settings are called: the page's own, then the pins' letters."""
-    return [comparison_figures.SHOWN, *(letter.upper() for letter in LETTERS[:count])]
+    return [pin_figures.SHOWN, *(letter.upper() for letter in LETTERS[:count])]
 
 
 def table(experiments: Sequence[Experiment], verdicts: Sequence[str]) -> str:
@@ -46,10 +48,10 @@ def table(experiments: Sequence[Experiment], verdicts: Sequence[str]) -> str:
     used = [{key: _said(key, values) for key in keys} for values in every]
     apart = [key for key in keys if len({values[key] for values in used}) > 1]
     rows = [
-        ["Setting", *(words.label(key) for key in apart), "Verdict"],
+        ["Setting", *(setting_name(key) for key in apart), "Verdict"],
         ["---"] * (len(apart) + 2),
         *(
-            [f"**{name}**", *(words.plain(values[key]) for key in apart), words.plain(verdict)]
+            [f"**{name}**", *(plain(values[key]) for key in apart), plain(verdict)]
             for name, values, verdict in zip(
                 names(len(every) - 1), used, verdicts, strict=True
             )
@@ -61,7 +63,7 @@ def table(experiments: Sequence[Experiment], verdicts: Sequence[str]) -> str:
 def _said(key: str, values: Mapping[str, desks.Value]) -> str:
     """A setting's value in words; "–" for a parameter of a part that has none of that name."""
     usual = "–" if "." in key else state.default(key)
-    return words.value(key, values.get(key, usual))
+    return value_name(key, values.get(key, usual))
 
 
 def draw(shown: Propagation, scale: str) -> list[Propagation]:
@@ -82,15 +84,13 @@ def draw(shown: Propagation, scale: str) -> list[Propagation]:
     named = names(len(pins))
     if len(found) == len(pins) + 1:
         alt = " ".join(_alt(p, name) for p, name in zip(found, named, strict=True))
-        plotly_view(
-            comparison_figures.compared(found, named, scale), "compared", f"Compared. {alt}"
-        )
-    said = {p.experiment: verdict_card.short(verdict_card.diagnosis_of(p)) for p in found}
+        plotly_view(pin_figures.compared(found, named, scale), "compared", f"Compared. {alt}")
+    said = {p.experiment: verdict.short(verdict.diagnosis_of(p)) for p in found}
     every = [shown.experiment, *pins]
     with st.container(key="differences"):
         rows = table(every, [said.get(experiment, "–") for experiment in every])
         # our own words, the values made plain; Streamlit sanitizes them too
-        st.markdown(words.scrolling("Table of the settings", rows), unsafe_allow_html=True)
+        st.markdown(scrolling("Table of the settings", rows), unsafe_allow_html=True)
     _buttons(pins, named[1:])
     return found
 

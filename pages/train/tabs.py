@@ -10,9 +10,10 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import layer_figures, live, state, training_figures, training_words, views
-from pages.ui.arm_traces import Drawing, record_at
-from pages.ui.plotly_view import plotly_view
+from pages.train import figures, job, layer_figures, text
+from pages.train.arm_traces import Drawing, record_at
+from pages.ui import state, views
+from pages.ui.chart import plotly_view
 from snn_core.spec import input_shape
 from snn_core.train import (
     Boundary,
@@ -76,43 +77,43 @@ def _names(look: Look) -> list[str]:
 def _plane(training: Training) -> bool:
     """Whether the arms decide over a plane: two features, and classes."""
     arm = training.experiments[0]
-    return input_shape(arm) == (2,) and not training_words.is_regression(arm)
+    return input_shape(arm) == (2,) and not text.is_regression(arm)
 
 
 def _moments(look: Look) -> None:
-    each = [training_words.layers_alt(look.records, look.names, n) for n in ("variance", "mean")]
+    each = [text.layers_alt(look.records, look.names, n) for n in ("variance", "mean")]
     plotly_view(_heat(look), "heat", " ".join(each), live=True)
-    st.caption(training_words.MOMENTS)
+    st.caption(text.MOMENTS)
 
 
 def _heat(look: Look) -> Drawing:
-    return training_figures.heat(look.records, look.names, look.at)
+    return figures.heat(look.records, look.names, look.at)
 
 
 def _orbits(look: Look) -> None:
-    alt = training_words.layers_alt(look.records, look.names, "variance")
+    alt = text.layers_alt(look.records, look.names, "variance")
     plotly_view(_orbit_lines(look), "orbits", f"Orbits. {alt}", live=True)
-    st.caption(training_words.ORBITS)
+    st.caption(text.ORBITS)
 
 
 def _orbit_lines(look: Look) -> Drawing:
-    return training_figures.orbits(look.records, look.names, look.at)
+    return figures.orbits(look.records, look.names, look.at)
 
 
 def _drift(look: Look) -> None:
-    alt = training_words.layers_alt(look.records, look.names, "tau")
+    alt = text.layers_alt(look.records, look.names, "tau")
     plotly_view(_drift_lines(look), "drift", alt, live=True)
-    st.caption(training_words.DRIFT)
+    st.caption(text.DRIFT)
 
 
 def _drift_lines(look: Look) -> Drawing:
-    return training_figures.drift(look.records, look.at)
+    return figures.drift(look.records, look.at)
 
 
 def _gradients(look: Look) -> None:
-    alt = training_words.layers_alt(look.records, look.names, "gradient_variance")
+    alt = text.layers_alt(look.records, look.names, "gradient_variance")
     plotly_view(_gradient_lines(look), "gradients", alt, live=True)
-    st.caption(f"{_of_step(look, _recorded(look))} {training_words.GRADIENTS}")
+    st.caption(f"{_of_step(look, _recorded(look))} {text.GRADIENTS}")
 
 
 def _gradient_lines(look: Look) -> Drawing:
@@ -120,9 +121,9 @@ def _gradient_lines(look: Look) -> Drawing:
 
 
 def _saturation(look: Look) -> None:
-    alt = training_words.layers_alt(look.records, look.names, "saturated")
+    alt = text.layers_alt(look.records, look.names, "saturated")
     plotly_view(_saturation_lines(look), "saturation", alt, live=True)
-    st.caption(f"{_of_step(look, _recorded(look))} {training_words.SATURATION}")
+    st.caption(f"{_of_step(look, _recorded(look))} {text.SATURATION}")
 
 
 def _saturation_lines(look: Look) -> Drawing:
@@ -131,7 +132,7 @@ def _saturation_lines(look: Look) -> Drawing:
 
 def _of_step(look: Look, step: int) -> str:
     """Says of which step a figure is: while it runs of the newest, since words come later."""
-    return "At the newest step." if live.is_busy(look.training) else f"At step {step}."
+    return "At the newest step." if job.is_busy(look.training) else f"At step {step}."
 
 
 def _recorded(look: Look) -> int:
@@ -148,7 +149,7 @@ def _boundary(look: Look) -> None:
         return
     alt = f"Decision boundary at step {step} of " + ", ".join(look.names) + "."
     plotly_view(layer_figures.boundaries(found, look.names), "boundary", alt)
-    st.caption(f"{_of_step(look, step)} {training_words.BOUNDARY}")
+    st.caption(f"{_of_step(look, step)} {text.BOUNDARY}")
 
 
 def _boundary_plane(look: Look) -> Drawing | None:
@@ -157,7 +158,7 @@ def _boundary_plane(look: Look) -> Drawing | None:
 
 
 def _decisions(look: Look) -> tuple[list[Boundary], int]:
-    size = COARSE if live.is_busy(look.training) else FINE
+    size = COARSE if job.is_busy(look.training) else FINE
     return _pictured(look, f"boundary.{size}", partial(decision_boundary, size=size))
 
 
@@ -175,7 +176,7 @@ def _histograms(look: Look) -> None:
         if each is not None
     )
     plotly_view(layer_figures.histogram(found, layer), "histograms", alt)
-    st.caption(f"{_of_step(look, step)} {training_words.HISTOGRAMS}")
+    st.caption(f"{_of_step(look, step)} {text.HISTOGRAMS}")
     st.session_state["train.layer"] = layer
 
 
@@ -208,7 +209,7 @@ def _pictured(
     kept = st.session_state.get("train.picture", (None, 0.0, [], 0))
     checkpoint = checkpoint_at(run, look.step)
     key = (look.training.job.id, look.training.job.since().epoch, name, checkpoint.step)
-    stale = key[:3] != (kept[0] or ())[:3] or not live.is_busy(look.training)
+    stale = key[:3] != (kept[0] or ())[:3] or not job.is_busy(look.training)
     begun = time.monotonic()
     if key != kept[0] and (stale or begun > kept[1]):
         found = [compute(run, index, checkpoint) for index in range(len(run.arms))]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import fields, results, state, views, words
+from pages.ui import fields, results, state, views
 from pages.ui.clicks import once
+from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export import certificate_json
 from snn_core.theory.certificates import (
@@ -107,7 +108,7 @@ def draw(act: Activation) -> None:
             if name == "theorem_1" and name in st.session_state["proofs"]:
                 st.markdown(results.kept(("sharp", name), _sharp))
     with st.container(border=True, key="card_own"):
-        st.markdown(f"**Your own box, for {words.plain(act.label)}**")
+        st.markdown(f"**Your own box, for {plain(act.label)}**")
         chosen = views.choose(
             "claim", "Claim: one layer", list(CLAIMS),
             "For every point of the box. Drag over the plane above to draw it.",
@@ -172,7 +173,7 @@ def _result(name: str, wanted: str | None, prove: Callable[..., Certificate]) ->
         try:
             known[name] = _made(prove)
         except ValueError as error:
-            st.error(words.plain(str(error)))
+            st.error(plain(str(error)))
             return
         for old in list(known)[: -2 * len(CARDS)]:
             del known[old]
@@ -219,7 +220,7 @@ def _say(name: str, found: Certificate) -> None:
         False: ("red", "refuted"),
         None: ("orange", "not decided"),
     }[found.holds]
-    parts = [f":{colour}-badge[{verdict}] {words.plain(found.claim)}", words.plain(found.reason)]
+    parts = [f":{colour}-badge[{verdict}] {plain(found.claim)}", plain(found.reason)]
     parts.append(f"{found.boxes:,} boxes, {_seconds(found.seconds)}.")
     st.markdown(" ".join(parts))
     st.download_button(

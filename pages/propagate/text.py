@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import Field, fields
-
 import numpy as np
 
 from pages.ui.panels import median
-from snn_core.activations import formula, is_formula
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, activation_of, plan_of
+from snn_core.spec import activation_of, plan_of
 from snn_core.wording import amount, percent
 
 __all__ = [
     "DISTRIBUTION",
     "GRADIENTS",
     "INTRODUCTION",
-    "OPTIONS",
     "SATURATION",
     "SYMBOLS",
     "UNITS",
@@ -27,11 +22,8 @@ __all__ = [
     "gradients_alt",
     "moments",
     "moments_alt",
-    "option",
-    "plain",
     "reasons",
     "saturation",
-    "setting",
     "units",
 ]
 
@@ -86,87 +78,6 @@ SYMBOLS = """
 
 The words are those of [Klambauer et al. (2017)](https://arxiv.org/abs/1706.02515).
 """
-OPTIONS = {
-    "mlp": "Fully connected (MLP)",
-    "cnn": "Convolutional (CNN)",
-    "none": "None",
-    "before": "Before the activation",
-    "after": "After the activation",
-    "alpha": "Alpha dropout",
-    "standard": "Standard dropout",
-    "zeros": "Zeros",
-    "circular": "Circular",
-    "reflect": "Reflect",
-    "max": "Max pooling",
-    "average": "Average pooling",
-    "cpu": "CPU",
-    "cuda": "GPU (CUDA)",
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "rmsprop": "RMSprop",
-    "adadelta": "Adadelta",
-    "constant": "Constant",
-    "cosine": "Cosine",
-    "step": "Stairs",
-    "warmup": "Warm-up",
-    "projection": "Projection after every step",
-    "parametrization": "Parametrization, built in and differentiated",
-}
-
-
-def plain(text: str) -> str:
-    """Returns the text so that it is shown as it is: no Markdown, no HTML."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
-
-
-def scrolling(label: str, table: str) -> str:
-    """Returns the Markdown of a table, as a box of its own that scrolls on a narrow screen.
-
-    The keyboard must be able to reach it then, hence the HTML around it.
-    """
-    return f'<div role="region" aria-label="{label}" tabindex="0">\n\n{table}\n\n</div>'
-
-
-def option(name: str, value: str) -> str:
-    """Returns what a person calls one of a setting's options, or a formula, cut to its length."""
-    if _field(name).metadata["own"] and is_formula(value):
-        return formula(value).label
-    table = _field(name).metadata["options"]
-    label = getattr(table[value], "label", "") if isinstance(table, Mapping) else ""
-    return label or OPTIONS.get(value, value)
-
-
-def label(key: str) -> str:
-    """Returns what a person calls a setting, or the parameter of the part that it chooses."""
-    name, _, parameter = key.partition(".")
-    return f"{_field(name).metadata['label']}: {parameter}" if parameter else (
-        str(_field(name).metadata["label"])
-    )  # fmt: skip
-
-
-def value(key: str, given: object) -> str:
-    """Returns a setting's value in a word or two."""
-    if isinstance(given, bool):
-        return "yes" if given else "no"
-    if isinstance(given, float):
-        return f"{given:g}"
-    known = "." not in key and _field(key).metadata["options"] is not None
-    return option(key, str(given)) if known else str(given)
-
-
-def setting(name: str, given: object) -> str:
-    """Returns a setting and its value in a few words."""
-    if _field(name).metadata["options"] is not None and given != "none":
-        return value(name, given)
-    if given is False or given == "none":
-        return f"no {label(name).lower()}"
-    return label(name).lower() if given is True else f"{label(name).lower()} {value(name, given)}"
-
-
-def _field(name: str) -> Field[object]:
-    owners = (NetworkSpec, Experiment, TrainingSpec)
-    return next(f for owner in owners for f in fields(owner) if f.name == name)
 
 
 def moments(p: Propagation) -> str:

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pages.ui import panels
-from pages.ui.arm_traces import (
+from pages.train.arm_traces import (
     STEPS_AXIS,
     Drawing,
     arm_keys,
@@ -29,6 +28,7 @@ from pages.ui.arm_traces import (
     over_seeds,
     short,
 )
+from pages.ui import panels
 from pages.ui.panels import ARMS, INK, MEAN, NEUTRAL, VARIANCE, Panel
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU
 from snn_core.theory.certificates import THEOREM_1

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pages.ui import fields, map_figures, map_words, results, state, views, words
-from pages.ui.plotly_view import plotly_view
+from pages.moment_map import figures, text
+from pages.ui import fields, results, state, views
+from pages.ui.chart import plotly_view
+from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.theory.correlation import CorrelationCurve, correlation_curve
 from snn_core.theory.edge import edge_of_chaos
@@ -21,7 +23,7 @@ WEIGHTS, BIASES = np.linspace(0.05, 3.0, POINTS), np.linspace(0.0, 1.5, POINTS)
 
 def draw(act: Activation) -> None:
     """Draws the diagram of phases with the present scales, and the correlation map there."""
-    st.markdown(map_words.MEAN_FIELD)
+    st.markdown(text.MEAN_FIELD)
     with st.container(horizontal=True):
         for name in ("sigma_w", "sigma_b"):
             with st.container(width=300):
@@ -38,7 +40,7 @@ def draw(act: Activation) -> None:
     here = phase(act, w, b)
     said = _said(here, curve)
     plotly_view(
-        map_figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth"),
+        figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth"),
         "phases",
         f"Phases of {act.label}. {said}",
     )
@@ -62,6 +64,6 @@ def _said(here: Phase, curve: CorrelationCurve) -> str:
     )  # fmt: skip
     told = "inf" if np.isinf(scale) else f"{scale:.3g}"
     return (
-        f"The length settles at {q:.4g}. χ₁ is {chi:.5g}: {there}. {words.plain(curve.reason)} "
+        f"The length settles at {q:.4g}. χ₁ is {chi:.5g}: {there}. {plain(curve.reason)} "
         f"Depth scale of the correlation: {told} layers."
     )

@@ -7,22 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from pages.ui import (
-    designer,
-    desks,
-    map_figures,
-    map_words,
-    mean_field,
-    notices,
-    panels,
-    results,
-    state,
-    theorems,
-    views,
-    widgets,
-)
-from pages.ui.plotly_view import plotly_view
-from pages.ui.ways import PROPAGATE, way
+from pages.moment_map import designer, figures, mean_field, proofs, text
+from pages.ui import desks, notices, panels, results, state, views, widgets
+from pages.ui.chart import plotly_view
+from pages.ui.page_link import PROPAGATE, page_link
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, activation_of, from_query, to_query
 from snn_core.theory.field import Orbit, basin, orbit, vector_field
@@ -48,7 +36,7 @@ def main() -> None:
     state.open_link(desks.MAP)
     state.held()  # a whole run is never that of a hand
     st.title("Moment map", anchor=False)
-    st.caption(map_words.INTRODUCTION)
+    st.caption(text.INTRODUCTION)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
     with right, st.container(key="hero"):
@@ -103,7 +91,7 @@ def _map(experiment: Experiment) -> None:
     else:
         layers = np.full((fine[1].size, fine[0].size), np.nan)
     p, about = _network(experiment, start, moving)
-    plane = map_figures.plane(
+    plane = figures.plane(
         vector_field(act, omega, tau, *fine),
         layers,
         vector_field(act, omega, tau, *few),
@@ -111,22 +99,22 @@ def _map(experiment: Experiment) -> None:
         predicted,
         None if p is None else np.stack([p.mean, p.detail.within], axis=1),
         log,
-        theorems.own_box(),
+        proofs.own_box(),
     )
     incoming = (omega * start[0], tau * start[1])
     figure = panels.figure(
-        [plane, map_figures.activation_graph(act, *incoming)],
-        [*map_figures.plane_keys(), *map_figures.activation_keys()],
+        [plane, figures.activation_graph(act, *incoming)],
+        [*figures.plane_keys(), *figures.activation_keys()],
         hover="closest",
     )
-    map_figures.shaded(figure, map_figures.layers_scale())
+    figures.shaded(figure, figures.layers_scale())
     figure["layout"] |= {"height": HEIGHT, "dragmode": "select"}
     figure["layout"]["meta"]["narrow"]["height"] = NARROW
     figure["layout"]["legend"]["traceorder"] = "normal"  # a filled curve would turn it round
-    alt = map_words.plane_alt(found, predicted, omega, tau)
-    plotly_view(figure, "plane", f"{alt} {map_words.shape_alt(act, *incoming)}", on_point=_clicked)
-    st.markdown(f"{map_words.settles(found, limit)} {map_words.shape(act, *incoming)}")
-    st.caption(f"{map_words.PLANE} {map_words.SHAPE}")
+    alt = text.plane_alt(found, predicted, omega, tau)
+    plotly_view(figure, "plane", f"{alt} {text.shape_alt(act, *incoming)}", on_point=_clicked)
+    st.markdown(f"{text.settles(found, limit)} {text.shape(act, *incoming)}")
+    st.caption(f"{text.PLANE} {text.SHAPE}")
     if about:
         st.caption(about)
     if about == STOPPED:
@@ -189,7 +177,7 @@ def _network(
         return None, "" if moving else STOPPED
     net = experiment.network
     return p, (
-        f"{map_words.MEASURED}: here ω is {np.nanmean(p.omega):.2g} and τ "
+        f"{text.MEASURED}: here ω is {np.nanmean(p.omega):.2g} and τ "
         f"{np.nanmean(p.tau):.3g} on average, and {percent(np.nanmean(p.inside))} of the units "
         f"have both within theorem 1's bounds ({net.depth} layers of {net.width}, "
         f"{there.seeds} seeds)."
@@ -203,7 +191,7 @@ def _tools(experiment: Experiment) -> None:
             query = to_query(fed(experiment, start))
         except ValueError:
             query = to_query(experiment)
-        way(
+        page_link(
             PROPAGATE,
             "Try it in a network",
             query,
@@ -211,7 +199,7 @@ def _tools(experiment: Experiment) -> None:
         )
         notices.share(state.link(experiment))
         with st.popover("Symbols"):
-            st.markdown(map_words.SYMBOLS)
+            st.markdown(text.SYMBOLS)
         views.choose("axis", "Variance axis", AXES, "Of the plane.")
 
 
@@ -226,7 +214,7 @@ def _tabs(experiment: Experiment) -> None:
                     st.error(notices.sentence(error))
 
 
-TABS = {"Proofs": theorems.draw, "Designer": designer.draw, "Mean field": mean_field.draw}
+TABS = {"Proofs": proofs.draw, "Designer": designer.draw, "Mean field": mean_field.draw}
 
 
 main()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import fields, map_words, state, views, words
+from pages.ui import desks, fields, state, views
 from pages.ui.clicks import once
+from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export.design import FRAMEWORKS, design_code
 from snn_core.theory.affine import normalized
@@ -24,12 +25,12 @@ def draw(act: Activation) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name in ("wanted_mean", "wanted_variance", "keep"):
-            fields.view_number(name, *map_words.KNOB[name])
+            fields.view_number(name, *desks.KNOB[name])
     wanted = [state.number(n) for n in ("wanted_mean", "wanted_variance", "omega", "tau", "keep")]
     try:
         found = design(*wanted)
     except ValueError as error:
-        st.warning(words.plain(str(error)))
+        st.warning(plain(str(error)))
     else:
         _found(found)
     st.markdown("**Any activation can be scaled and shifted so that (0, 1) is kept**")
@@ -40,7 +41,7 @@ def _found(found: Design) -> None:
     colour = {"attracting": "green", "repelling": "red"}.get(found.point.kind, "orange")
     st.markdown(
         f":{colour}-badge[{found.point.kind}] **α = {found.alpha:.10g}, λ = {found.scale:.10g}**. "
-        f"{words.plain(found.verdict)} Largest singular value "
+        f"{plain(found.verdict)} Largest singular value "
         f"{found.point.spectral_norm:.4g}. Alpha dropout that keeps {found.dropout.keep:g} of the "
         f"units: a = {found.dropout.a:.8g}, b = {found.dropout.b:.8g}, "
         f"α' = {found.dropout.alpha_prime:.8g}."
@@ -85,7 +86,7 @@ def _affine(act: Activation) -> None:
         "neutral": "a deviation of the variance stays as large as it is",
     }[found.kind]
     st.markdown(
-        f":{colour}-badge[{found.kind}] {words.plain(act.label)}: **{found.a:.8g} · f(z) "
+        f":{colour}-badge[{found.kind}] {plain(act.label)}: **{found.a:.8g} · f(z) "
         f"{'+' if found.b >= 0 else '−'} {abs(found.b):.8g}** keeps mean 0 and variance 1 at "
         f"ω = 0 and τ = 1; {says}."
     )

@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from pages.ui import words
+from pages.ui.text import describe, option_name, plain, scrolling
 from snn_core import datasets
 from snn_core.spec import (
     LETTERS,
@@ -120,12 +120,12 @@ def names(arms: Sequence[Experiment]) -> list[str]:
     declared = {f.name: f for kind in (NetworkSpec, TrainingSpec) for f in fields(kind)}
     found = []
     for letter, arm in zip(LETTERS, arms, strict=False):
-        parts = [words.option("activation", arm.network.activation)]
+        parts = [option_name("activation", arm.network.activation)]
         for key, field in declared.items():
             value = getattr(arm.network, key, getattr(arm.training, key, None))
             if key == "activation" or not field.metadata or f"{letter}.{key}" not in every:
                 continue
-            parts.append(words.setting(key, value).partition(" (")[0])
+            parts.append(describe(key, value).partition(" (")[0])
         found.append(f"{letter.upper()} · " + ", ".join(parts))
     return found
 
@@ -207,14 +207,14 @@ def verdicts(
     lines, rows = [], []
     for index, (arm, name) in enumerate(zip(arms, named, strict=True)):
         said, found = verdict(history, index, arm), summary(history, index, arm, goal)
-        lines.append(f"- **{name}.** {words.plain(said.sentence)}")
+        lines.append(f"- **{name}.** {plain(said.sentence)}")
         if found is not None:
             rows.append(_row(name, said.short, found))
     head = (
         f"| arm | verdict | validation {score} | best | test | steps to {goal:.2g} | time |\n"
         "|---|---|---|---|---|---|---|\n"
     )
-    table = words.scrolling("Table of the arms", head + "\n".join(rows))
+    table = scrolling("Table of the arms", head + "\n".join(rows))
     return "\n".join(lines) + "\n\n" + table
 
 
@@ -228,7 +228,7 @@ def _row(name: str, short: str, found: Summary) -> str:
     there = "not yet" if found.median_steps_to is None else f"{found.median_steps_to:,.0f}"
     cells = (
         f"**{name}**",
-        words.plain(short),
+        plain(short),
         _spread(found.accuracy, found.accuracy_deviation),
         f"{amount(found.best_accuracy, 3)} at {found.best_step:,}",
         test,

@@ -7,8 +7,9 @@ from collections import OrderedDict
 import numpy as np
 import streamlit as st
 
-from pages.ui import desks, state, words
-from pages.ui.ways import MAP, way
+from pages.ui import desks, state
+from pages.ui.page_link import MAP, page_link
+from pages.ui.text import plain
 from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, to_query
@@ -50,12 +51,10 @@ def draw(p: Propagation, moving: bool = False) -> None:
     fine = found.kind == "holds" or (found.kind == "settles" and not found.cause)
     colour = "green" if fine else WORST.get(found.kind, "orange")
     with st.container(border=True, key="verdict"):
-        label = words.plain(KINDS[found.kind])
-        st.markdown(f":{colour}-badge[{label}] **{words.plain(found.headline)}**")
-        st.markdown(
-            words.plain(" ".join(part for part in (found.reason, *found.sentences) if part))
-        )
-        way(
+        label = plain(KINDS[found.kind])
+        st.markdown(f":{colour}-badge[{label}] **{plain(found.headline)}**")
+        st.markdown(plain(" ".join(part for part in (found.reason, *found.sentences) if part)))
+        page_link(
             MAP,
             "Why: see it in the moment map",
             _to_map(p),

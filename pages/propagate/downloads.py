@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import figures, words
-from pages.ui.plotly_view.delta import numbers
+from pages.propagate import figures, text
+from pages.ui.chart.delta import numbers
 from snn_core.export import propagation_csv, propagation_json
 from snn_core.propagate import Propagation
 
@@ -43,7 +43,7 @@ def figure_page(figure: dict[str, Any], p: Propagation) -> str:
     drawn = go.Figure(numbers(figure))
     drawn.update_layout(template="none", width=None)
     body = io.to_html(drawn, include_plotlyjs=True, full_html=False)
-    alt = html.escape(words.moments_alt(p))
+    alt = html.escape(text.moments_alt(p))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

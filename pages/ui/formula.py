@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import state, words
+from pages.ui import state
+from pages.ui.text import plain
 from snn_core.activations import LONGEST, SELU_FORMULA, formula, is_formula
 
 __all__ = ["OPTION", "draw", "option"]
@@ -44,7 +45,7 @@ def draw(name: str, take: Callable[[str, str], None]) -> None:
     )  # fmt: skip
     new, problem = _read(state.wish(key, shown))
     if problem:
-        st.error(f"{words.plain(problem)} The last good formula is still in use.")
+        st.error(f"{plain(problem)} The last good formula is still in use.")
     elif new != current:
         take(name, new)
         st.rerun()

@@ -7,9 +7,11 @@ import time
 
 import streamlit as st
 
-from pages.ui import desks, live, notices, state, training_words, views, watch, widgets, words
+from pages.train import job, progress, text
+from pages.ui import desks, notices, state, views, widgets
+from pages.ui.chart import resend
 from pages.ui.clicks import once
-from pages.ui.plotly_view import resend
+from pages.ui.text import plain
 from snn_core.spec import Experiment, arm_settings
 from snn_core.train.live import Training, fits, history, only_rates_differ, set_rates, step
 
@@ -23,7 +25,7 @@ def main() -> None:
     state.open_link(desks.TRAIN)
     resend()  # a full run may have remounted the charts
     st.title("Train", anchor=False)
-    st.caption(training_words.INTRODUCTION)
+    st.caption(text.INTRODUCTION)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
     # The fragment that moves comes after the rail: its clock starts once the browser has it, and
@@ -44,18 +46,20 @@ def main() -> None:
 
 def _watched(training: Training) -> None:
     """Draws what moves, in fragments that run at their own pace from now on."""
-    st.session_state["train.busy"] = live.is_busy(training)
+    st.session_state["train.busy"] = job.is_busy(training)
     st.session_state["train.inline"] = True
-    st.fragment(watch.pulse, run_every=live.pace(training, watch.PULSE), key=watch.PROGRESS)()
-    st.fragment(watch.draw, run_every=live.pace(training, watch.CALM), key="watch")()
+    st.fragment(
+        progress.pulse, run_every=job.pace(training, progress.PULSE), key=progress.PROGRESS
+    )()
+    st.fragment(progress.draw, run_every=job.pace(training, progress.CALM), key="watch")()
 
 
 def _training() -> Training | None:
     """Returns the session's training of the arms that are set up, or the last one that ran."""
-    training = live.current() or live.adopt(st.query_params.get(state.JOB, ""))
+    training = job.current() or job.adopt(st.query_params.get(state.JOB, ""))
     try:
         arms = state.arms(widgets.used)
-        if training is None or live.is_forgotten(training) or _to_restart(training, arms):
+        if training is None or job.is_forgotten(training) or _to_restart(training, arms):
             training = _begin(arms)
     except ValueError as error:
         kept = " The figures still show the last setting that worked." if training else ""
@@ -70,7 +74,7 @@ def _training() -> Training | None:
     if training.experiments != arms:
         _changed(training, arms)
     st.session_state["train.seen"] = training.experiments
-    for caution in training_words.cautions(training.experiments):
+    for caution in text.cautions(training.experiments):
         st.warning(caution)
     failure = training.job.failure
     if failure is not None:
@@ -90,7 +94,7 @@ def _begin(arms: tuple[Experiment, ...]) -> Training:
     """Starts the arms with the record of step 0, so that the page opens with a result."""
     playing = st.session_state.pop("train.playing", False)
     st.session_state["train.at"] = None
-    training = live.begin(arms)
+    training = job.begin(arms)
     if playing:
         training.job.play()
     else:
@@ -101,7 +105,7 @@ def _begin(arms: tuple[Experiment, ...]) -> Training:
 
 def _failed(kind: str, message: str, trace: str) -> None:
     if kind in ("ValueError", "SettingError"):
-        st.error(words.plain(message))
+        st.error(plain(message))
         return
     logging.getLogger(__name__).error("training failed\n%s", trace)
     st.error("The training failed on the server; the reason is in its log. Try smaller networks.")
@@ -115,7 +119,7 @@ def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
         st.toast(f"New learning rate from step {history(training)[-1].step + 1} on; same weights.")
         return
     st.session_state["train.changed"] = True
-    busy, at = live.is_busy(training), watch.kept(training, _shown_step(training))
+    busy, at = job.is_busy(training), progress.kept(training, _shown_step(training))
     room = busy or max(arm.training.steps for arm in arms) > at
     going = room and training.run is not None and fits(training, arms)
     where = "" if busy else f" from step {at}"
@@ -132,7 +136,7 @@ def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
         if going:
             st.button(
                 f"Go on{where} with them",
-                on_click=once("go_on_with", watch.go_on),
+                on_click=once("go_on_with", progress.go_on),
                 args=(training, None if busy else at, arms),
                 key="go_on_with",
                 type="primary",
@@ -161,14 +165,14 @@ def _shown_step(training: Training) -> int:
 def _restart(training: Training) -> None:
     state.touch()
     st.session_state["train.restart"] = True
-    st.session_state["train.playing"] = live.is_busy(training)
+    st.session_state["train.playing"] = job.is_busy(training)
 
 
 # Controls
 
 
 def _transport(training: Training) -> None:
-    busy, over = live.is_busy(training), training.job.state in ("done", "failed")
+    busy, over = job.is_busy(training), training.job.state in ("done", "failed")
     speed = state.view("speed", list(SPEEDS))
     training.job.speed = SPEEDS[speed]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="transport"):
@@ -250,30 +254,30 @@ def _speed(name: str) -> str:
 def _act(training: Training, what: str, count: int = 0) -> None:
     """What a button does. A training that is over gets a thread again where it is to go on."""
     state.touch()
-    job, now, busy = training.job, time.monotonic(), live.is_busy(training)
+    now, busy = time.monotonic(), job.is_busy(training)
     if what == "play" and busy:
         # pressed on a button that is not redrawn yet: a wish to pause, unless it is a double click
         if now - st.session_state.get("train.played", now) < DOUBLE_CLICK:
             return
         what = "pause"
     if what == "pause":
-        job.pause()
+        training.job.pause()
     elif what == "stop":
-        job.stop()
+        training.job.stop()
     elif what == "reset":
         _reset(training)
     else:
         st.session_state["train.at"] = None
-        if not job.alive:
-            live.revive(training)
+        if not training.job.alive:
+            job.revive(training)
         if what == "play":
             st.session_state["train.played"] = now
             training.job.play()
         else:
             step(training, count)
             training.job.wait(FIRST)
-    if busy and not live.is_busy(training):
-        state.only(watch.PROGRESS)  # says so at once; the rest of the page follows
+    if busy and not job.is_busy(training):
+        state.only(progress.PROGRESS)  # says so at once; the rest of the page follows
 
 
 def _reset(training: Training) -> None:
@@ -294,16 +298,16 @@ def _new_weights(training: Training) -> None:
 def _take_away(training: Training) -> None:
     """Draws the link, the glossary and the downloads; files are made when they are asked for."""
     arms = training.experiments
-    named = training_words.names(arms)
+    named = text.names(arms)
     with st.container(horizontal=True):
         steered = "This training was changed on its way; the link starts at step 0 with the last "
         steered += "settings, so its numbers differ."
         notices.share(state.link(arms), steered if training.notes else "")
         with st.popover("Symbols"):
-            st.markdown(training_words.SYMBOLS)
+            st.markdown(text.SYMBOLS)
         with st.popover("Download"):
             st.caption("What has been recorded so far; the weights are those of the step shown.")
-            for label, name, mime, make in watch.files(training, named):
+            for label, name, mime, make in progress.files(training, named):
                 st.download_button(label, make, name, mime, key=f"get.{name}", on_click="ignore")
 
 

@@ -1,0 +1,97 @@
+"""Words that several pages share: what settings and their values are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, fields
+
+from snn_core.activations import formula, is_formula
+from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
+
+__all__ = ["describe", "option_name", "plain", "scrolling", "setting_name", "value_name"]
+
+OPTIONS = {
+    "mlp": "Fully connected (MLP)",
+    "cnn": "Convolutional (CNN)",
+    "none": "None",
+    "before": "Before the activation",
+    "after": "After the activation",
+    "alpha": "Alpha dropout",
+    "standard": "Standard dropout",
+    "zeros": "Zeros",
+    "circular": "Circular",
+    "reflect": "Reflect",
+    "max": "Max pooling",
+    "average": "Average pooling",
+    "cpu": "CPU",
+    "cuda": "GPU (CUDA)",
+    "sgd": "SGD",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "rmsprop": "RMSprop",
+    "adadelta": "Adadelta",
+    "constant": "Constant",
+    "cosine": "Cosine",
+    "step": "Stairs",
+    "warmup": "Warm-up",
+    "projection": "Projection after every step",
+    "parametrization": "Parametrization, built in and differentiated",
+}
+
+
+def plain(text: str) -> str:
+    """Returns the text so that it is shown as it is: no Markdown, no HTML."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
+
+
+def scrolling(label: str, table: str) -> str:
+    """Returns the Markdown of a table, as a box of its own that scrolls on a narrow screen.
+
+    The keyboard must be able to reach it then, hence the HTML around it.
+    """
+    return f'<div role="region" aria-label="{label}" tabindex="0">\n\n{table}\n\n</div>'
+
+
+def option_name(name: str, value: str) -> str:
+    """Returns what a person calls one of a setting's options, or a formula, cut to its length."""
+    if _field(name).metadata["own"] and is_formula(value):
+        return formula(value).label
+    table = _field(name).metadata["options"]
+    label = getattr(table[value], "label", "") if isinstance(table, Mapping) else ""
+    return label or OPTIONS.get(value, value)
+
+
+def setting_name(key: str) -> str:
+    """Returns what a person calls a setting, or the parameter of the part that it chooses."""
+    name, _, parameter = key.partition(".")
+    return f"{_field(name).metadata['label']}: {parameter}" if parameter else (
+        str(_field(name).metadata["label"])
+    )  # fmt: skip
+
+
+def value_name(key: str, given: object) -> str:
+    """Returns a setting's value in a word or two."""
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    if isinstance(given, float):
+        return f"{given:g}"
+    known = "." not in key and _field(key).metadata["options"] is not None
+    return option_name(key, str(given)) if known else str(given)
+
+
+def describe(name: str, given: object) -> str:
+    """Returns a setting and its value in a few words."""
+    if _field(name).metadata["options"] is not None and given != "none":
+        return value_name(name, given)
+    if given is False or given == "none":
+        return f"no {setting_name(name).lower()}"
+    return (
+        setting_name(name).lower()
+        if given is True
+        else f"{setting_name(name).lower()} {value_name(name, given)}"
+    )
+
+
+def _field(name: str) -> Field[object]:
+    owners = (NetworkSpec, Experiment, TrainingSpec)
+    return next(f for owner in owners for f in fields(owner) if f.name == name)

@@ -1,0 +1,39 @@
+"""What a server gets ready when it starts, so that its first visitor need not wait for it."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+
+__all__ = ["done", "lifespan"]
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[None]:
+    """Starts to warm up beside the server, which answers meanwhile."""
+    threading.Thread(target=done, name="warm-up", daemon=True).start()
+    yield
+
+
+@st.cache_resource(show_spinner=False)
+def done() -> bool:
+    """Imports all that the pages need and trains for a step, once per process.
+
+    Returns when that is done, whoever began it. An optimizer's first step imports seconds' worth
+    of torch. What is there then is taken out of the garbage collector: Streamlit may collect
+    after a rerun, and with torch's objects in the heap that costs some 170 ms, frozen 7.
+    """
+    from pages.ui import results  # noqa: F401  brings the core, and with it torch
+    from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
+    from snn_core.train import train
+
+    network = NetworkSpec(depth=1, width=2, normalization="batch")
+    for _ in train(Experiment(network, "moons", seeds=1, training=TrainingSpec(steps=1))):
+        pass
+    gc.collect()
+    gc.freeze()
+    return True
