@@ -16,7 +16,16 @@ from snn_core.datasets import DATASETS, image_shape
 from snn_core.initializers import INITIALIZERS
 from snn_core.network import build, draw_inputs
 from snn_core.normalizations import NORMALIZATIONS
-from snn_core.propagate import QUANTILES, Propagation, Stopped, propagate, run
+from snn_core.propagate import (
+    QUANTILES,
+    Propagation,
+    Stopped,
+    Watch,
+    assemble,
+    one_seed,
+    propagate,
+    run,
+)
 from snn_core.spec import Experiment, NetworkSpec, to_query
 from snn_core.spec import from_query as read
 
@@ -304,3 +313,20 @@ def test_a_diverging_lone_seed_is_no_warning() -> None:
     network = NetworkSpec(depth=64, width=64, weight_factor=100.0)
     p = propagate(network, seeds=1, batch=256, dtype="float16", backward=True)
     assert p.diverged_at[0] is not None
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_first_few_seeds_alone_are_those_of_the_whole(backward: bool) -> None:
+    experiment = Experiment(NetworkSpec(depth=3, width=16), batch=8, seeds=3)
+    whole = run(experiment, backward=backward, detail=True)
+    found = [
+        one_seed(experiment, k, backward, detail=True, watch=Watch(total=3)) for k in range(2)
+    ]
+    for count in range(3):
+        part = assemble(experiment, found[:count], whole.predicted)
+        assert part.mean.shape == (count, 4) and part.omega.shape == (count, 3)
+        np.testing.assert_array_equal(part.variance, whole.variance[:count])
+        np.testing.assert_array_equal(part.tau, whole.tau[:count])
+        if backward and count:
+            assert part.gradient_variance is not None and whole.gradient_variance is not None
+            np.testing.assert_array_equal(part.gradient_variance, whole.gradient_variance[:count])

@@ -1,6 +1,6 @@
 """Random batches through random networks: what every layer does to mean and variance."""
 
-from snn_core.propagate.passes import Stopped
+from snn_core.propagate.passes import Pass, Stopped, Watch
 from snn_core.propagate.result import (
     QUANTILES,
     THEOREM_1_OMEGA,
@@ -8,15 +8,19 @@ from snn_core.propagate.result import (
     Detail,
     Propagation,
 )
-from snn_core.propagate.run import propagate, run
+from snn_core.propagate.run import assemble, one_seed, propagate, run
 
 __all__ = [
     "QUANTILES",
     "THEOREM_1_OMEGA",
     "THEOREM_1_TAU",
     "Detail",
+    "Pass",
     "Propagation",
     "Stopped",
+    "Watch",
+    "assemble",
+    "one_seed",
     "propagate",
     "run",
 ]

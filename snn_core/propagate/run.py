@@ -19,8 +19,9 @@ from snn_core.propagate.passes import NOTHING, Drawn, Pass, Stopped, Watch, merg
 from snn_core.propagate.result import Propagation
 from snn_core.spec import Experiment, NetworkSpec, plan_of
 from snn_core.theory.predict import predict
+from snn_core.theory.prediction import Prediction
 
-__all__ = ["propagate", "run"]
+__all__ = ["assemble", "one_seed", "propagate", "run"]
 
 Progress = Callable[[float], bool | None]
 
@@ -74,10 +75,29 @@ def run(
     start = time.perf_counter()
     found = measure(experiment, backward, detail, progress, drawn)
     seconds = time.perf_counter() - start
-    mean, variance = _table(p.moments for p in found)
-    weights = np.array([p.weights for p in found])
+    return assemble(experiment, found, predict(experiment), seconds)
+
+
+def one_seed(
+    experiment: Experiment, k: int, backward: bool = False, detail: bool = False, *, watch: Watch
+) -> Pass:
+    """Returns the pass of seed k alone, as `run` makes it, on the calling thread.
+
+    Raises Stopped within a layer once ``watch.stop`` is set.
+    """
+    return passes(experiment, [k], backward=backward, detail=detail, watch=watch)[0]
+
+
+def assemble(
+    experiment: Experiment, found: Sequence[Pass], predicted: Prediction, seconds: float = 0.0
+) -> Propagation:
+    """Returns the propagation of the passes that are there: all seeds', or the first few."""
+    mean, variance = _table((p.moments for p in found), experiment.network.depth + 1)
+    weights = np.array([p.weights for p in found]).reshape(len(found), -1, 3)
     values = experiment.batch * min(layer.units for layer in plan_of(experiment))
-    gradients = _table(p.gradients for p in found) if backward else (None, None)
+    gradients = (None, None)
+    if found and found[0].gradients:
+        gradients = _table((p.gradients for p in found), experiment.network.depth + 1)
     return Propagation(
         experiment=experiment,
         layers=_names(experiment),
@@ -92,8 +112,8 @@ def run(
             _first(~np.isfinite(m + v)) for m, v in zip(mean, variance, strict=True)
         ),
         died_at=tuple(_first(v == 0) if values > 1 else None for v in variance),
-        detail=collect([p.detail for p in found]) if detail else None,
-        predicted=predict(experiment),
+        detail=collect([p.detail for p in found]) if found and found[0].detail else None,
+        predicted=predicted,
         seconds=seconds,
     )
 
@@ -103,9 +123,12 @@ def _names(experiment: Experiment) -> tuple[str, ...]:
     return ("input", *(f"{layer.kind} {index}" for index, layer in enumerate(plan, start=1)))
 
 
-def _table(rows: Iterable[list[tuple[float, float]]]) -> tuple[np.ndarray, np.ndarray]:
+def _table(
+    rows: Iterable[list[tuple[float, float]]], layers: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(mean, variance), each (seeds, layers), from one list of pairs per seed."""
-    mean, variance = np.moveaxis(np.array(list(rows), dtype=float), 2, 0)
+    table = np.array(list(rows), dtype=float).reshape(-1, layers, 2)
+    mean, variance = np.moveaxis(table, 2, 0)
     return mean, variance
 
 
