@@ -93,7 +93,7 @@ def assemble(
 ) -> Propagation:
     """Returns the propagation of the passes that are there: all seeds', or the first few."""
     mean, variance = _table((p.moments for p in found), experiment.network.depth + 1)
-    weights = np.array([p.weights for p in found]).reshape(len(found), -1, 3)
+    weights = np.array([p.weights for p in found]).reshape(-1, experiment.network.depth, 3)
     values = experiment.batch * min(layer.units for layer in plan_of(experiment))
     gradients = (None, None)
     if found and found[0].gradients:
