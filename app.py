@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from pages.ui import warm_up
+from pages.ui.live import channel
 
-app = st.App("pages/frame.py", lifespan=warm_up.lifespan)
+
+def answers() -> Mapping[str, channel.Answer]:
+    """Returns who answers what is asked over the live channel; brings torch, hence so late."""
+    from pages.moment_map import live as moment_map
+    from pages.propagate import live as propagate
+
+    return {"map": moment_map.answer, "propagate": propagate.answer}
+
+
+app = st.App("pages/frame.py", lifespan=warm_up.lifespan, routes=[channel.route(answers)])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import desks, fields, state, views
-from pages.ui.clicks import once
+from pages.ui import controls, session, views
 from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export.design import FRAMEWORKS, design_code
@@ -25,8 +24,10 @@ def draw(act: Activation) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name in ("wanted_mean", "wanted_variance", "keep"):
-            fields.view_number(name, *desks.KNOB[name])
-    wanted = [state.number(n) for n in ("wanted_mean", "wanted_variance", "omega", "tau", "keep")]
+            with st.container(width=300):
+                controls.view_number(name)
+    names = ("wanted_mean", "wanted_variance", "omega", "tau", "keep")
+    wanted = [session.number(name) for name in names]
     try:
         found = design(*wanted)
     except ValueError as error:
@@ -50,7 +51,7 @@ def _found(found: Design) -> None:
         st.button(
             "Use it above",
             key="use_design",
-            on_click=once("use_design", _use),
+            on_click=_use,
             args=(found,),
             disabled=not _fits(found),
             help="Sets the page's activation to this SELU."
@@ -62,7 +63,7 @@ def _found(found: Design) -> None:
             lambda name: NAMES.get(name, name),
         )  # fmt: skip
     with st.expander("Code", key="design_code"):
-        st.code(design_code(found, state.view("framework", list(FRAMEWORKS))), language="python")
+        st.code(design_code(found, session.view("framework", list(FRAMEWORKS))), language="python")
 
 
 def _fits(found: Design) -> bool:
@@ -71,9 +72,9 @@ def _fits(found: Design) -> bool:
 
 
 def _use(found: Design) -> None:
-    state.jump_to(activation="selu")
-    state.change("activation.alpha", found.alpha)
-    state.change("activation.scale", found.scale)
+    session.load_preset(activation="selu")
+    session.change("activation.alpha", found.alpha)
+    session.change("activation.scale", found.scale)
 
 
 def _affine(act: Activation) -> None:

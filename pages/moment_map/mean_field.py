@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.moment_map import figures, text
-from pages.ui import fields, results, state, views
+from pages.ui import controls, results, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import plain
 from snn_core.activations import Activation
@@ -27,11 +27,11 @@ def draw(act: Activation) -> None:
     with st.container(horizontal=True):
         for name in ("sigma_w", "sigma_b"):
             with st.container(width=300):
-                fields.view_slider(name)
+                controls.view_number(name, slider=True)
         shade = views.choose(
             "shade", "Shade", list(SHADES), "Of the diagram.", SHADES.__getitem__, 220
         )
-    w, b = state.number("sigma_w"), state.number("sigma_b")
+    w, b = session.number("sigma_w"), session.number("sigma_b")
     found, edge = results.kept(("phases", act.name, act.values), lambda: _phases(act))
     c = np.linspace(-1.0, 1.0, 81)
     curve = results.kept(

@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from pages.moment_map import designer, figures, mean_field, proofs, text
-from pages.ui import desks, notices, panels, results, state, views, widgets
+from pages.moment_map import designer, mean_field, plane, proofs, text
+from pages.ui import controls, notices, page_settings, results, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.page_link import PROPAGATE, page_link
 from snn_core.propagate import Propagation
-from snn_core.spec import Experiment, activation_of, from_query, to_query
-from snn_core.theory.field import Orbit, basin, orbit, vector_field
-from snn_core.theory.fixed_points import FixedPoint, distance, fixed_point
-from snn_core.theory.search import FixedPoints, fixed_points
+from snn_core.spec import Experiment, activation_of, to_query
 from snn_core.wording import percent
 
 AXES = ("linear", "log")
-MEANS = (-2.0, 2.0)  # the window
-VARIANCES = {"linear": (0.0, 4.0), "log": (0.01, 20.0)}
-# Points of the grid a side and most layers of the shade: at rest, and under a hand. The second
-# pair is for an activation whose moments are integrals, which take a hundred times as long.
-FINE, COARSE = (48, 200), (24, 200)
-FEW, FEWER = (24, 60), (12, 30)
-LAYERS = 50  # of the orbit
-NEAR = 0.05  # of the orbit's end from the fixed point that it goes to
-HEIGHT, NARROW = 470, 880  # pixels
 STOPPED = "No network is drawn beside it: stopped."
 
 
 def main() -> None:
     """Reads the setting, draws the map, and below it what is proved and designed with it."""
-    state.open_link(desks.MAP)
-    state.held()  # a whole run is never that of a hand
+    session.open_link(page_settings.MAP)
     st.title("Moment map", anchor=False)
     st.caption(text.INTRODUCTION)
     with st.container(key="frame"):
@@ -44,76 +32,73 @@ def main() -> None:
             notices.link_problems()
             experiment = _experiment()
         if experiment is not None:
-            state.write_link(state.link(experiment))
-            st.fragment(_map, key=state.HAND)(experiment)
+            session.write_link(session.link(experiment))
+            _map(experiment)
     with left:
-        widgets.map_rail()
+        _rail()
     if experiment is not None:
         with right, st.container(key="details"):
             _tools(experiment)
             _tabs(experiment)
 
 
+def _rail() -> None:
+    """Draws the controls: the activation, and numbers that are looked at."""
+    with st.container(horizontal=True, key="actions"):
+        controls.actions()
+    known = controls.declared()
+    st.header("Activation", anchor=False)
+    controls.control(known["activation"], "activation")
+    st.header("Weights of a unit", anchor=False)
+    for name in ("omega", "tau"):
+        controls.view_number(name, slider=True)
+    st.header("Inputs", anchor=False)
+    for name in ("mean", "variance"):
+        controls.view_number(name, slider=True)
+    more = views.fold("more", "The network beside it")
+    if more.open:
+        with more:
+            for name in ("depth", "width", "initializer", "constraint", "batch", "seeds"):
+                controls.control(known[name], name)
+
+
 def _experiment() -> Experiment | None:
     """Returns the setting, or the last good one with a sentence that says so."""
     last: Experiment | None = st.session_state.get("map.shown")
     try:
-        found = state.experiment(widgets.used)
+        found = session.experiment(controls.used)
     except ValueError as error:
         kept = " The figures still show the last setting that worked." if last else ""
+        session.remember(None)
         st.error(notices.sentence(error) + kept)
         return last
+    session.remember(found)
     st.session_state["map.shown"] = found
     return found
 
 
 def _map(experiment: Experiment) -> None:
-    """Draws plane and activation; while a hand holds a slider only this runs, more coarsely."""
-    moving = state.held()
-    if moving:
-        try:
-            experiment = state.experiment(widgets.used)
-        except ValueError:
-            pass  # the whole run, once the hand lets go, says what is wrong
-    act, log = activation_of(experiment.network), state.view("axis", AXES) == "log"
-    omega, tau = state.number("omega"), state.number("tau")
-    start = (state.number("mean"), state.number("variance"))
-    found = fixed_points(act, omega, tau, (-3.0, 3.0), (1e-3, 50.0))
-    predicted = orbit(act, start, omega, tau, LAYERS)
-    limit = _limit(found, predicted)
-    if limit is None and not moving:
-        limit = fixed_point(act, omega, tau, start)
-    exact = act.moments is not None
-    count, most = (COARSE if exact else FEWER) if moving else (FINE if exact else FEW)
-    fine, few = _grid(log, count), _grid(log, 13)
-    if isinstance(limit, FixedPoint):
-        layers = basin(act, omega, tau, *fine, (limit.mean, limit.variance), layers=most)
-    else:
-        layers = np.full((fine[1].size, fine[0].size), np.nan)
-    p, about = _network(experiment, start, moving)
-    plane = figures.plane(
-        vector_field(act, omega, tau, *fine),
-        layers,
-        vector_field(act, omega, tau, *few),
-        found.points,
-        predicted,
-        None if p is None else np.stack([p.mean, p.detail.within], axis=1),
-        log,
+    """Draws plane and activation, and says in words what is seen."""
+    start = (session.number("mean"), session.number("variance"))
+    p, about = _network(experiment, start)
+    asked = plane.Asked(
+        activation_of(experiment.network),
+        session.number("omega"),
+        session.number("tau"),
+        start,
+        session.view("axis", AXES) == "log",
         proofs.own_box(),
     )
-    incoming = (omega * start[0], tau * start[1])
-    figure = panels.figure(
-        [plane, figures.activation_graph(act, *incoming)],
-        [*figures.plane_keys(), *figures.activation_keys()],
-        hover="closest",
+    shown = plane.seen(asked)
+    plotly_view(
+        plane.figure(asked, shown, p),
+        "plane",
+        plane.alt(asked, shown),
+        question=_question(experiment),
+        on_point=_clicked,
     )
-    figures.shaded(figure, figures.layers_scale())
-    figure["layout"] |= {"height": HEIGHT, "dragmode": "select"}
-    figure["layout"]["meta"]["narrow"]["height"] = NARROW
-    figure["layout"]["legend"]["traceorder"] = "normal"  # a filled curve would turn it round
-    alt = text.plane_alt(found, predicted, omega, tau)
-    plotly_view(figure, "plane", f"{alt} {text.shape_alt(act, *incoming)}", on_point=_clicked)
-    st.markdown(f"{text.settles(found, limit)} {text.shape(act, *incoming)}")
+    incoming = asked.incoming
+    st.markdown(f"{text.settles(shown.found, shown.limit)} {text.shape(asked.act, *incoming)}")
     st.caption(f"{text.PLANE} {text.SHAPE}")
     if about:
         st.caption(about)
@@ -121,18 +106,11 @@ def _map(experiment: Experiment) -> None:
         st.button("Propagate after all", on_click=results.release, key="release")
 
 
-def _limit(found: FixedPoints, predicted: Orbit) -> FixedPoint | None:
-    """Returns the fixed point that the orbit has all but reached, if it has."""
-    seen = np.isfinite(predicted.variance)
-    end = (float(predicted.mean[seen][-1]), float(predicted.variance[seen][-1]))
-    near = [p for p in found.points if distance((p.mean, p.variance), end) < NEAR]
-    return near[0] if near else None
-
-
-def _grid(log: bool, count: int) -> tuple[np.ndarray, np.ndarray]:
-    low, high = VARIANCES["log" if log else "linear"]
-    variance = np.geomspace(low, high, count) if log else np.linspace(high / count, high, count)
-    return np.linspace(*MEANS, count), variance
+def _question(experiment: Experiment) -> dict[str, Any]:
+    """What the live channel is asked while a slider moves: this map, with another number."""
+    numbers = {name: f"{session.number(name):.12g}" for name in page_settings.MAP.numbers}
+    view = numbers | {"axis": session.view("axis", AXES)}
+    return {"ask": "map", "query": to_query(experiment), "view": view}
 
 
 def _clicked(point: Mapping[str, object]) -> None:
@@ -148,33 +126,20 @@ def _clicked(point: Mapping[str, object]) -> None:
     if len(numbers) < len(chosen):
         return
     for name, v in numbers.items():
-        low, high, _ = desks.MAP.numbers[name]
-        state.change(f"view.{name}", min(max(float(f"{v:.3g}"), low), high))
+        low, high, _ = page_settings.MAP.numbers[name]
+        session.change(f"view.{name}", min(max(float(f"{v:.3g}"), low), high))
     st.rerun()  # the numbers beside the plane follow
 
 
-def fed(experiment: Experiment, start: tuple[float, float]) -> Experiment:
-    """Returns the setting with Gaussian inputs of that mean and variance."""
-    query = {k: v for k, v in to_query(experiment).items() if not k.startswith("data")}
-    query |= {"data": "gaussian", "data.mean": f"{start[0]:.10g}", "standardize": "0"}
-    return from_query(query | {"data.variance": f"{start[1]:.10g}"})
-
-
-def _network(
-    experiment: Experiment, start: tuple[float, float], moving: bool
-) -> tuple[Propagation | None, str]:
-    """Returns what networks do from that start, and a sentence on it, or on why there are none.
-
-    Under a hand only a result that is there already, such as while omega or tau moves.
-    """
+def _network(experiment: Experiment, start: tuple[float, float]) -> tuple[Propagation | None, str]:
+    """Returns what networks do from that start, and a sentence on it, or on why there are none."""
     try:
-        there = fed(experiment, start)
-        ask = results.known if moving else results.propagation
-        p = ask(there, detail=True)
+        there = plane.fed(experiment, start)
+        p = results.propagation(there, detail=True)
     except (ValueError, MemoryError, RuntimeError) as error:
         return None, f"No network is drawn beside it: {notices.sentence(error)}"
     if p is None:
-        return None, "" if moving else STOPPED
+        return None, STOPPED
     net = experiment.network
     return p, (
         f"{text.MEASURED}: here ω is {np.nanmean(p.omega):.2g} and τ "
@@ -185,10 +150,10 @@ def _network(
 
 
 def _tools(experiment: Experiment) -> None:
-    start = (state.number("mean"), state.number("variance"))
+    start = (session.number("mean"), session.number("variance"))
     with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
         try:
-            query = to_query(fed(experiment, start))
+            query = to_query(plane.fed(experiment, start))
         except ValueError:
             query = to_query(experiment)
         page_link(
@@ -197,7 +162,7 @@ def _tools(experiment: Experiment) -> None:
             query,
             "Opens Propagate with this setting and inputs of the start's mean and variance.",
         )
-        notices.share(state.link(experiment))
+        notices.share(session.link(experiment))
         with st.popover("Symbols"):
             st.markdown(text.SYMBOLS)
         views.choose("axis", "Variance axis", AXES, "Of the plane.")

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import fields, results, state, views
-from pages.ui.clicks import once
+from pages.ui import controls, results, session, views
 from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export import certificate_json
@@ -145,11 +144,11 @@ def _sides() -> None:
                 for end in ("low", "high"):
                     label = f"{side} {SYMBOL[side]}, {'from' if end == 'low' else 'to'}"
                     with st.container(width=150):
-                        fields.view_number(f"{side}_{end}", label)
+                        controls.view_number(f"{side}_{end}", label)
 
 
 def _range(side: str) -> tuple[float, float]:
-    return state.number(f"{side}_low"), state.number(f"{side}_high")
+    return session.number(f"{side}_low"), session.number(f"{side}_high")
 
 
 def own_box() -> tuple[tuple[float, float], tuple[float, float]]:
@@ -159,7 +158,7 @@ def own_box() -> tuple[tuple[float, float], tuple[float, float]]:
 
 def _button(name: str, label: str) -> None:
     key = f"prove.{name}"
-    st.button(label, key=key, on_click=once(key, _ask), args=(name,), type="primary")
+    st.button(label, key=key, on_click=_ask, args=(name,), type="primary")
 
 
 def _ask(name: str) -> None:
@@ -190,7 +189,7 @@ def _made(prove: Callable[..., Certificate]) -> Certificate:
         if not shown:
             row = place.container(horizontal=True, vertical_alignment="center")
             shown.append(row.progress(0.0, text))
-            row.button("Stop", key="stop_proof", on_click=state.touch)
+            row.button("Stop", key="stop_proof", on_click=session.touch)
         shown[0].progress(min(done, 1.0), text)  # an interruption ends the proof here
 
     with results.turn(_lane(), show):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui import session
 from snn_core.probes import TRAPS
 from snn_core.probes.traps import trapped
 
@@ -19,7 +19,7 @@ def draw() -> None:
             st.button(
                 trap.label,
                 key=f"trap.{name}",
-                on_click=state.open_setting,
+                on_click=session.open_setting,
                 args=(trapped(trap),),
                 width="stretch",
             )

@@ -23,10 +23,12 @@ from pages.ui.panels import (
     Panel,
 )
 from snn_core.propagate import QUANTILES, THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
+from snn_core.spec import Experiment
 
 __all__ = [
     "distribution_by_layer",
     "gradients_by_layer",
+    "identity",
     "moments_by_layer",
     "saturation_by_layer",
     "units_of_layer",
@@ -34,6 +36,12 @@ __all__ = [
 
 MOST_POINTS = 3000  # of a cloud; more are slow to draw and no clearer
 STANDARD_DEVIATIONS = 2
+
+
+def identity(experiment: Experiment, scale: str) -> str:
+    """Returns what the figure of a whole result is told from others by, so that none that came by
+    the live channel is drawn again by the page. Of one process only."""
+    return f"{hash((experiment, scale)):x}"
 
 
 def moments_by_layer(p: Propagation, scale: str = "auto") -> dict[str, Any]:

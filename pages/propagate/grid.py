@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.propagate import verdict
 from pages.propagate.cell_grid import cell_grid, picked
-from pages.ui import results, state
+from pages.ui import results, session
 from pages.ui.panels import median
 from pages.ui.text import option_name
 from snn_core.probes import KINDS
@@ -89,4 +89,4 @@ def _open(cells: list[Cell]) -> None:
     chosen = next((cell for cell in cells if _id(cell) == picked("variants")), None)
     if chosen is None:
         return
-    state.jump_to(constraint=chosen.row, activation=chosen.column)
+    session.load_preset(constraint=chosen.row, activation=chosen.column)

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from pages.propagate import pin_figures, verdict
-from pages.ui import desks, notices, results, state
+from pages.ui import notices, page_settings, results, session
 from pages.ui.chart import plotly_view
-from pages.ui.clicks import once
 from pages.ui.panels import median
 from pages.ui.text import plain, scrolling, setting_name, value_name
 from snn_core.propagate import Propagation
@@ -21,10 +20,10 @@ __all__ = ["draw", "names", "pin_button", "table"]
 
 def pin_button(experiment: Experiment) -> None:
     """Draws the button that keeps the present setting to compare with."""
-    full, known = len(state.pins()) == len(LETTERS), experiment in state.pins()
+    full, known = len(session.pins()) == len(LETTERS), experiment in session.pins()
     st.button(
         "Pin",
-        on_click=state.pin,
+        on_click=session.pin,
         args=(experiment,),
         key="pin",
         disabled=full or known,
@@ -60,15 +59,15 @@ def table(experiments: Sequence[Experiment], verdicts: Sequence[str]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _said(key: str, values: Mapping[str, desks.Value]) -> str:
+def _said(key: str, values: Mapping[str, page_settings.Value]) -> str:
     """A setting's value in words; "–" for a parameter of a part that has none of that name."""
-    usual = "–" if "." in key else state.default(key)
+    usual = "–" if "." in key else session.default(key)
     return value_name(key, values.get(key, usual))
 
 
 def draw(shown: Propagation, scale: str) -> list[Propagation]:
     """Draws the pins beside the present setting; returns all that is drawn, the present first."""
-    pins = state.pins()
+    pins = session.pins()
     if not pins:
         return [shown]
     st.header("Compared", anchor=False)
@@ -103,8 +102,8 @@ def _buttons(pins: Sequence[Experiment], named: Sequence[str]) -> None:
     """What can be done with each pin."""
     with st.container(horizontal=True, gap="small"):
         for index, (pinned, name) in enumerate(zip(pins, named, strict=True)):
-            st.button(f"Open {name}", key=f"open.{index}", on_click=state.open_setting,
+            st.button(f"Open {name}", key=f"open.{index}", on_click=session.open_setting,
                       args=(pinned,), help=f"Sets the page up as {name} is.")  # fmt: skip
             key = f"unpin.{index}"
-            st.button(f"Remove {name}", key=key, on_click=once(key, state.unpin), args=(index,),
+            st.button(f"Remove {name}", key=key, on_click=session.unpin, args=(index,),
                       type="tertiary", help=f"Gives up {name}.")  # fmt: skip

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import streamlit as st
 
-from pages.ui import desks, state
+from pages.ui import page_settings, session
 from pages.ui.page_link import MAP, page_link
 from pages.ui.text import plain
 from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
@@ -42,12 +42,9 @@ def short(found: Diagnosis) -> str:
     return f"{KINDS[found.kind]}: {found.headline}"
 
 
-def draw(p: Propagation, moving: bool = False) -> None:
-    """Draws the card, with a button for every repair that is known.
-
-    Repairs are looked for once a hand that is ``moving`` rests: it takes longer than the figure.
-    """
-    found = diagnose(p, repairs=False) if moving else diagnosis_of(p)
+def draw(p: Propagation) -> None:
+    """Draws the card, with a button for every repair that is known."""
+    found = diagnosis_of(p)
     fine = found.kind == "holds" or (found.kind == "settles" and not found.cause)
     colour = "green" if fine else WORST.get(found.kind, "orange")
     with st.container(border=True, key="verdict"):
@@ -69,7 +66,7 @@ def draw(p: Propagation, moving: bool = False) -> None:
                         key=f"repair.{index}",
                         help=repair.why,
                         type="primary" if index == 0 else "secondary",
-                        on_click=_repair,
+                        on_click=session.open_setting,
                         args=(repaired(p.experiment, repair),),
                     )
 
@@ -84,12 +81,7 @@ def _to_map(p: Propagation) -> dict[str, str]:
     }
     query = to_query(p.experiment)
     for name, value in looked.items():
-        low, high, _ = desks.MAP.numbers[name]
+        low, high, _ = page_settings.MAP.numbers[name]
         if np.isfinite(value):
             query[f"view.{name}"] = f"{min(max(value, low), high):.3g}"
     return query
-
-
-def _repair(experiment: Experiment) -> None:
-    state.open_setting(experiment)
-    st.rerun()  # the whole page, not only the fragment that the card stands in

@@ -8,11 +8,11 @@ import time
 import streamlit as st
 
 from pages.train import job, progress, text
-from pages.ui import desks, notices, state, views, widgets
+from pages.ui import controls, notices, page_settings, session, views
 from pages.ui.chart import resend
 from pages.ui.clicks import once
 from pages.ui.text import plain
-from snn_core.spec import Experiment, arm_settings
+from snn_core.spec import Experiment
 from snn_core.train.live import Training, fits, history, only_rates_differ, set_rates, step
 
 SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
@@ -22,7 +22,7 @@ FIRST = 0.5  # seconds that the page waits for the first record, so that it open
 
 def main() -> None:
     """Reads the setting, finds or starts the training, draws its controls and its curves."""
-    state.open_link(desks.TRAIN)
+    session.open_link(page_settings.TRAIN)
     resend()  # a full run may have remounted the charts
     st.title("Train", anchor=False)
     st.caption(text.INTRODUCTION)
@@ -30,8 +30,9 @@ def main() -> None:
         left, right = st.columns([1, 3], gap="large")
     # The fragment that moves comes after the rail: its clock starts once the browser has it, and
     # while the rest of the page was still under way its looks and a person's click would collide.
+    session.remember(_arms())
     with left:
-        widgets.arm_rail()
+        controls.arm_rail()
     with right, st.container(key="hero"):
         notices.link_problems()
         training = _training()
@@ -42,6 +43,14 @@ def main() -> None:
         if training is not None:
             with st.container(key="details"):
                 _take_away(training)
+
+
+def _arms() -> tuple[Experiment, ...] | None:
+    """Returns the arms that are set up, None where they do not go together."""
+    try:
+        return session.arms(controls.used)
+    except ValueError:
+        return None
 
 
 def _watched(training: Training) -> None:
@@ -56,9 +65,9 @@ def _watched(training: Training) -> None:
 
 def _training() -> Training | None:
     """Returns the session's training of the arms that are set up, or the last one that ran."""
-    training = job.current() or job.adopt(st.query_params.get(state.JOB, ""))
+    training = job.current() or job.adopt(st.query_params.get(session.JOB, ""))
     try:
-        arms = state.arms(widgets.used)
+        arms = session.arms(controls.used)
         if training is None or job.is_forgotten(training) or _to_restart(training, arms):
             training = _begin(arms)
     except ValueError as error:
@@ -69,8 +78,7 @@ def _training() -> Training | None:
     seen = st.session_state.get("train.seen")
     if seen == arms != training.experiments:  # another tab of the same training has changed it
         st.session_state["train.seen"] = training.experiments
-        state.put(arm_settings(training.experiments))
-        st.rerun()
+        session.open_arms_next(training.experiments)
     if training.experiments != arms:
         _changed(training, arms)
     st.session_state["train.seen"] = training.experiments
@@ -79,7 +87,7 @@ def _training() -> Training | None:
     failure = training.job.failure
     if failure is not None:
         _failed(failure.kind, failure.message, failure.trace)
-    state.write_link(state.link(arms), training.job.id if training.job.alive else "")
+    session.write_link(session.link(arms), training.job.id if training.job.alive else "")
     return training
 
 
@@ -149,10 +157,10 @@ def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
         )
         st.button(
             "Undo the change",
-            on_click=state.put,
-            key="undo",
+            on_click=session.open_arms,
+            key="undo_change",
             type="tertiary",
-            args=(arm_settings(training.experiments),),
+            args=(training.experiments,),
         )
 
 
@@ -163,7 +171,7 @@ def _shown_step(training: Training) -> int:
 
 
 def _restart(training: Training) -> None:
-    state.touch()
+    session.touch()
     st.session_state["train.restart"] = True
     st.session_state["train.playing"] = job.is_busy(training)
 
@@ -173,7 +181,7 @@ def _restart(training: Training) -> None:
 
 def _transport(training: Training) -> None:
     busy, over = job.is_busy(training), training.job.state in ("done", "failed")
-    speed = state.view("speed", list(SPEEDS))
+    speed = session.view("speed", list(SPEEDS))
     training.job.speed = SPEEDS[speed]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="transport"):
         if busy:
@@ -253,7 +261,7 @@ def _speed(name: str) -> str:
 
 def _act(training: Training, what: str, count: int = 0) -> None:
     """What a button does. A training that is over gets a thread again where it is to go on."""
-    state.touch()
+    session.touch()
     now, busy = time.monotonic(), job.is_busy(training)
     if what == "play" and busy:
         # pressed on a button that is not redrawn yet: a wish to pause, unless it is a double click
@@ -277,7 +285,7 @@ def _act(training: Training, what: str, count: int = 0) -> None:
             step(training, count)
             training.job.wait(FIRST)
     if busy and not job.is_busy(training):
-        state.only(progress.PROGRESS)  # says so at once; the rest of the page follows
+        progress.only(progress.PROGRESS)  # says so at once; the rest of the page follows
 
 
 def _reset(training: Training) -> None:
@@ -292,7 +300,7 @@ def _reset(training: Training) -> None:
 
 def _new_weights(training: Training) -> None:
     _restart(training)
-    state.new_weights()
+    controls.new_weights()
 
 
 def _take_away(training: Training) -> None:
@@ -302,7 +310,7 @@ def _take_away(training: Training) -> None:
     with st.container(horizontal=True):
         steered = "This training was changed on its way; the link starts at step 0 with the last "
         steered += "settings, so its numbers differ."
-        notices.share(state.link(arms), steered if training.notes else "")
+        notices.share(session.link(arms), steered if training.notes else "")
         with st.popover("Symbols"):
             st.markdown(text.SYMBOLS)
         with st.popover("Download"):

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from pages.train import figures, job, text
 from pages.train.arm_traces import Drawing
 from pages.train.tabs import Look, draw_tabs, growing, pictures
-from pages.ui import state, views
+from pages.ui import session, views
 from pages.ui.chart import feed, plotly_view
 from pages.ui.departure import depart
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
@@ -28,7 +29,7 @@ from snn_core.train import (
 )
 from snn_core.train.live import Training, go_back, history
 
-__all__ = ["PROGRESS", "draw", "files", "go_on", "pulse"]
+__all__ = ["PROGRESS", "draw", "files", "go_on", "only", "pulse"]
 
 EVERY = 0.15  # seconds between looks at what has grown
 LOOKS = 4  # in a run of `pulse`
@@ -107,7 +108,7 @@ def _follow(training: Training) -> bool:
     """Returns whether the training runs; where that is news, the page's buttons follow first."""
     busy = job.is_busy(training)
     if busy != st.session_state.get("train.busy"):
-        state.touch()  # else it would take the browser's URL, a message behind, for a new link
+        session.touch()  # else it would take the browser's URL, a message behind, for a new link
         depart()  # what is drawn already is not to wait for the page
         st.rerun()  # the pace of these very fragments follows too
     return busy
@@ -124,12 +125,20 @@ def _curves(look: Look) -> Drawing:
     return figures.curves(look.records, look.names, regression, look.at, changed)
 
 
+def only(fragment: str) -> None:
+    """Lets only that fragment run, for now; the whole page where there is none of that name."""
+    try:
+        st.rerun(fragment)
+    except StreamlitAPIException:
+        return
+
+
 def go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | None = None) -> None:
     """Goes back to the last networks kept up to a step, and on from there if it was running.
 
     None are the newest networks.
     """
-    state.touch()
+    session.touch()
     playing = job.is_busy(training)
     if not training.job.alive:
         job.revive(training)
@@ -159,23 +168,19 @@ def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:
         return None
     at = st.session_state.get("train.at")
     at = last if at is None else min(at, last)
-    state.tell("train.slider", at)
+    if st.session_state.get("train.slider") != at:
+        st.session_state["train.slider"] = at
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.slider(
             "Step shown",
             0,
             last,
-            at,
             key="train.slider",
             on_change=_scrubbed,
             args=(training,),
             help="Look back: verdicts, table, figures of layers, boundary and histograms are of "
             "this step, or of the last one before it that was recorded.",
         )
-        wished = _recorded(records, state.wish("train.slider", at))
-        if wished != _recorded(records, at):  # the hand has moved on since this look began
-            _look_at(wished, last)
-            at = wished
         if at < last and not st.session_state.get("train.changed"):
             st.button(
                 f"Go on from step {kept(training, at)}",
@@ -214,7 +219,7 @@ def kept(training: Training, at: int) -> int:
 
 def _verdicts(look: Look, upto: Sequence[Snapshot]) -> None:
     """Draws a sentence for every arm and the table of arms, as of the step that is looked at."""
-    goal = state.view("goal", GOALS)
+    goal = session.view("goal", GOALS)
     epoch = look.training.job.since().epoch
     key = (look.training.job.id, epoch, upto[-1].step, goal, look.training.job.state)
     known, said = st.session_state.get("train.verdicts", (None, ""))

@@ -12,7 +12,7 @@ import streamlit as st
 
 from pages.train import figures, job, layer_figures, text
 from pages.train.arm_traces import Drawing, record_at
-from pages.ui import state, views
+from pages.ui import session, views
 from pages.ui.chart import plotly_view
 from snn_core.spec import input_shape
 from snn_core.train import (
@@ -60,13 +60,13 @@ def draw_tabs(look: Look) -> None:
 
 def growing(look: Look) -> dict[str, Callable[[], Drawing]]:
     """Returns how to make the open tab's figures that grow with every record, by their key."""
-    figures = GROWING.get(state.view("tab", _names(look)), {})
+    figures = GROWING.get(session.view("tab", _names(look)), {})
     return {key: partial(make, look) for key, make in figures.items()}
 
 
 def pictures(look: Look) -> dict[str, Callable[[], Drawing | None]]:
     """Returns how to make the open tab's figures that are another at every step, by their key."""
-    figures = PICTURES.get(state.view("tab", _names(look)), {})
+    figures = PICTURES.get(session.view("tab", _names(look)), {})
     return {key: partial(make, look) for key, make in figures.items()}
 
 

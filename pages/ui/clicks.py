@@ -10,7 +10,7 @@ from functools import wraps
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages.ui import state
+from pages.ui import session
 
 __all__ = ["once"]
 
@@ -26,7 +26,7 @@ def once(key: str, act: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(act)
     def acted(*args: object) -> None:
-        state.touch()  # also a repeated click is not a new link
+        session.touch()  # also a repeated click is not a new link
         early: dict[str, float] = st.session_state.setdefault("clicked", {})
         context = get_script_run_ctx()
         if context is not None and context.fragment_ids_this_run:

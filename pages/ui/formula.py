@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui import session
 from pages.ui.text import plain
 from snn_core.activations import LONGEST, SELU_FORMULA, formula, is_formula
 
@@ -33,27 +33,24 @@ def option(current: object) -> str:
 def draw(name: str, take: Callable[[str, str], None]) -> None:
     """Draws the field of the setting's formula, with a sentence where it is refused.
 
-    What is refused stays in the field, and the last good formula in the draft. ``take`` puts a new
-    one there.
+    What is refused stays in the field, and the last good formula in use. ``take`` sets a new one.
     """
-    key, current = f"set.{name}.formula", str(state.value(name))
+    key, current = f"formula:{session.key(name)}", str(session.value(name))
     shown = current.removeprefix("=")
-    state.tell(key, shown)
+    _, problem = _read(st.session_state.get(key, shown))
+    if not problem and st.session_state.get(key) != shown:
+        st.session_state[key] = shown
     st.text_input(
-        "f(z) =", value=shown, key=key, max_chars=LONGEST, help=HELP, on_change=_typed,
-        args=(name, key, take),
-    )  # fmt: skip
-    new, problem = _read(state.wish(key, shown))
+        "f(z) =", key=key, max_chars=LONGEST, help=HELP, on_change=_typed, args=(name, key, take)
+    )
     if problem:
         st.error(f"{plain(problem)} The last good formula is still in use.")
-    elif new != current:
-        take(name, new)
-        st.rerun()
 
 
 def _typed(name: str, key: str, take: Callable[[str, str], None]) -> None:
     new, problem = _read(st.session_state[key])
-    if not problem and new != state.value(name):
+    session.touch()
+    if not problem and new != session.value(name):
         take(name, new)
 
 

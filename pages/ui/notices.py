@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui import session
 from pages.ui.text import plain
 
 __all__ = ["link_problems", "sentence", "share"]
@@ -16,14 +16,14 @@ __all__ = ["link_problems", "sentence", "share"]
 
 def link_problems() -> None:
     """Says what the link asked for in vain, until it is dismissed."""
-    found = state.problems()
+    found = session.problems()
     if found:
         st.warning(
             "This link could not be followed in full; what is left out has its default.\n\n"
             + "\n".join(f"- {plain(sentence.split(' Known:')[0])}" for sentence in found[:5])
             + (f"\n- and {len(found) - 5} more." if len(found) > 5 else "")
         )
-        st.button("Dismiss", on_click=state.dismiss, key="dismiss")
+        st.button("Dismiss", on_click=session.dismiss, key="dismiss")
 
 
 def sentence(error: Exception) -> str:
@@ -39,7 +39,7 @@ def share(query: Mapping[str, str], but: str = "") -> None:
 
     ``but`` says where its numbers will differ from those shown.
     """
-    whole = urlencode({"page": state.desk().page} | dict(query))
+    whole = urlencode({"page": session.page().name} | dict(query))
     with st.popover("Share"):
         same = "" if but else " with the same numbers"
         st.caption(f"Copy this link: it opens the same setting{same}. {but}".strip())
@@ -52,4 +52,4 @@ def _address() -> str:
     if not url:
         return "/"
     root = url.split("?")[0].rstrip("/")
-    return root.removesuffix(f"/{state.desk().page}") + "/"
+    return root.removesuffix(f"/{session.page().name}") + "/"

@@ -253,7 +253,7 @@ def seeds_and_median(
 
 def quartiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns the quartiles over the finite seeds of every layer, NaN where there are none."""
-    if np.isfinite(values).all():
+    if values.size and np.isfinite(values).all():
         return tuple(np.quantile(values, (0.25, 0.5, 0.75), axis=0))
     found = np.full((3, values.shape[1]), np.nan)
     for index, column in enumerate(values.T):
@@ -265,7 +265,7 @@ def quartiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def median(values: np.ndarray) -> np.ndarray:
     """Returns the median over the finite seeds of every layer, NaN where there are none."""
-    known = np.isfinite(values).all()
+    known = values.size and np.isfinite(values).all()
     return np.median(values, axis=0) if known else quartiles(values)[1]
 
 

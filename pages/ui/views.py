@@ -1,8 +1,4 @@
-"""Controls of what is looked at, as against what is computed: each is remembered in the link.
-
-Every one takes its value also as Streamlit's default. A message to the browser can be lost where
-the next run begins before it was sent; the one after it says only the default.
-"""
+"""Controls of what is looked at, as against what is computed: each is remembered in the link."""
 
 from __future__ import annotations
 
@@ -11,11 +7,17 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui import session
 
 __all__ = ["choose", "fold", "layer", "tabs"]
 
-FOLDS = ("closed", "open")
+
+def _key(name: str, chosen: object) -> str:
+    """Returns the key of the widget that shows a view, once the session has what it is to show."""
+    key = session.key(session.VIEW + name)
+    if st.session_state.get(key) != chosen:
+        st.session_state[key] = chosen
+    return key
 
 
 def choose(
@@ -27,51 +29,39 @@ def choose(
     width: int = 160,
 ) -> str:
     """Draws a selectbox; returns what is chosen, the first option unless a link says otherwise."""
-    chosen = state.view(name, options)
-    state.tell(name, chosen)
-    st.selectbox(
+    return st.selectbox(
         label,
         options,
-        index=list(options).index(chosen),
-        key=name,
-        on_change=_remember,
-        args=(name, options[0]),
+        key=_key(name, session.view(name, options)),
+        persist_state="session",
+        on_change=session.touch,
         format_func=format_func,
         help=help,
         width=width,
     )
-    return _taken(name, chosen, options[0])
 
 
 def layer(depth: int, usual: int, about: str) -> int:
     """Draws the slider through the hidden layers, where there are several; returns its layer."""
     first = [str(usual), *(str(each) for each in range(1, depth + 1) if each != usual)]
-    chosen = int(state.view("layer", first))
-    if depth > 1:
-        state.tell("layer", chosen)
-        st.slider(
-            "Layer",
-            1,
-            depth,
-            chosen,
-            key="layer",
-            on_change=_remember,
-            args=("layer", str(usual)),
-            help=f"The hidden layer whose {about} are shown; 1 is the first.",
-        )
-        chosen = _taken("layer", chosen, str(usual))
-    return chosen
+    chosen = int(session.view("layer", first))
+    if depth == 1:
+        return chosen
+    return st.slider(
+        "Layer",
+        1,
+        depth,
+        key=_key("layer", chosen),
+        persist_state="session",
+        on_change=session.touch,
+        help=f"The hidden layer whose {about} are shown; 1 is the first.",
+    )
 
 
 def tabs(names: Sequence[str]) -> Sequence[Any]:
     """Draws the tabs; returns them, of which just one is open."""
-    chosen = state.view("tab", names)
-    state.tell("tab", chosen)
-    drawn = st.tabs(
-        list(names), default=chosen, key="tab", on_change=_remember, args=("tab", names[0])
-    )
-    _taken("tab", chosen, names[0])
-    return drawn
+    chosen = session.view("tab", names)
+    return st.tabs(list(names), default=chosen, key=_key("tab", chosen), on_change=session.touch)
 
 
 def fold(name: str, label: str) -> Any:  # noqa: ANN401  whatever Streamlit's expander is
@@ -79,25 +69,4 @@ def fold(name: str, label: str) -> Any:  # noqa: ANN401  whatever Streamlit's ex
 
     What nobody has asked for would take the browser as long to build as what is seen.
     """
-    chosen = state.view(name, FOLDS) == FOLDS[True]
-    state.tell(name, chosen)
-    drawn = st.expander(label, key=name, on_change=_folded, args=(name,))
-    if drawn.open != chosen:  # it came without its callback
-        _folded(name)
-    return drawn
-
-
-def _folded(name: str) -> None:
-    state.look(name, FOLDS[st.session_state[name]], FOLDS[False])
-
-
-def _taken(name: str, chosen: Any, usual: str) -> Any:  # noqa: ANN401  whatever the widget holds
-    """Returns what is looked at, also where a choice came without its callback."""
-    found = state.wish(name, chosen)
-    if found != chosen:
-        state.look(name, str(found), usual)
-    return found
-
-
-def _remember(name: str, usual: str) -> None:
-    state.look(name, str(st.session_state[name]), usual)
+    return st.expander(label, key=_key(name, session.is_open(name)), on_change=session.touch)

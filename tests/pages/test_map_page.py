@@ -13,9 +13,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.moment_map import proofs
-from pages.ui import desks
+from pages.ui import page_settings
 from snn_core.theory.designer import solve_selu
-from tests.pages.test_pages import ROOT, chart, healthy, link, opened, set_to
+from tests.pages.test_pages import ROOT, chart, healthy, link, opened, set_number
 
 MAP = ROOT / "pages" / "moment_map" / "page.py"
 SMALL = {"depth": "4", "width": "16", "batch": "16", "seeds": "2"}
@@ -50,10 +50,10 @@ def test_it_opens_with_selus_fixed_point() -> None:
 
 def test_its_state_is_in_the_link_and_the_link_opens_it() -> None:
     at = at_map()
-    for name, value in (("tau.exact", 1.25), ("omega.exact", 0.3), ("mean.exact", -0.4)):
-        at = set_to(at, "number_input", f"view.{name}", value)
+    for name, value in (("tau", 1.25), ("omega", 0.3), ("mean", -0.4)):
+        at = set_number(at, f"view.{name}", value)
     at = opened(link(at) | {"view.tab": "Designer"}, MAP)
-    at = set_to(at, "number_input", "view.keep", 0.9)
+    at = set_number(at, "view.keep", 0.9)
     assert {k: v for k, v in link(at).items() if k.startswith("view.")} == {
         "view.tau": "1.25",
         "view.omega": "0.3",
@@ -101,7 +101,7 @@ def test_a_box_of_ones_own_is_proved_refuted_or_not_decided() -> None:
 
 def test_a_result_is_not_shown_for_another_box() -> None:
     at = press(at_map(), "prove.own")
-    at = set_to(at, "number_input", "view.tau_high", 1.2)
+    at = set_number(at, "view.tau_high", 1.2)
     assert "badge[" not in text(at)
 
 
@@ -161,9 +161,9 @@ def test_no_link_breaks_it(query: dict[str, str]) -> None:
     assert chart(at, "plane")["alt"].startswith("Moment map")
 
 
-@pytest.mark.parametrize("name", sorted(desks.MAP.numbers))
+@pytest.mark.parametrize("name", sorted(page_settings.MAP.numbers))
 def test_every_number_has_a_usual_value_within_its_bounds(name: str) -> None:
-    low, high, usual = desks.MAP.numbers[name]
+    low, high, usual = page_settings.MAP.numbers[name]
     assert low <= usual <= high
 
 

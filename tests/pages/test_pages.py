@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from pages.propagate import text
-from pages.ui import fields, results, state, widgets
+from pages.ui import controls, page_settings, results, session
+from pages.ui.live import cache, work
 from snn_core.activations import SELU_FORMULA
 from snn_core.propagate import Propagation, Stopped, run
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, from_query
@@ -52,10 +53,16 @@ def link(at: AppTest) -> dict[str, str]:
 
 
 def control(at: AppTest, kind: str, name: str) -> Any:
-    """Returns the control of a setting; one that was drawn afresh has a number in its key."""
-    key = re.compile(rf"set\.{re.escape(name)}(\.\d+)?")
-    (found,) = (c for c in getattr(at, kind) if key.fullmatch(c.key or ""))
+    """Returns the widget of a setting."""
+    (found,) = (c for c in getattr(at, kind) if c.key == f"{at.session_state['page'].name}/{name}")
     return found
+
+
+def set_number(at: AppTest, name: str, value: float) -> AppTest:
+    """Sets a number as its slider does: the session's value is the setting."""
+    at.session_state[f"{at.session_state['page'].name}/{name}"] = value
+    at.session_state["touched"] = True
+    return healthy(at.run())
 
 
 def set_to(at: AppTest, kind: str, name: str, value: Any) -> AppTest:
@@ -63,8 +70,8 @@ def set_to(at: AppTest, kind: str, name: str, value: Any) -> AppTest:
 
 
 @pytest.fixture(autouse=True)
-def _empty_shelf() -> Iterator[None]:
-    results._shelf.clear()
+def _empty_cache() -> Iterator[None]:
+    cache.results.cache_clear()
     yield
 
 
@@ -91,51 +98,60 @@ def test_first_screen_is_the_default_experiment_without_a_click() -> None:
 
 def test_a_link_gives_the_same_numbers_in_a_fresh_session() -> None:
     first = opened(SMALL | {"activation": "leaky_relu", "activation.negative_slope": "0.3"})
-    results._shelf.clear()
+    cache.results.cache_clear()
     second = opened(link(first))
     assert chart(first)["figure"] == chart(second)["figure"]
     assert chart(first)["alt"] == chart(second)["alt"]
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), [
-    ("number_input", "depth.exact", 6), ("number_input", "activation.alpha.exact", 1.5),
+    ("", "depth", 6), ("", "activation.alpha", 1.5), ("", "weight_factor", 1.5),
     ("selectbox", "activation", "tanh"), ("selectbox", "initializer", "he_uniform"),
     ("selectbox", "constraint", "centralize_unit"), ("selectbox", "data", "uniform"),
-    ("number_input", "weight_factor.exact", 1.5), ("toggle", "residual", True),
-    ("selectbox", "normalization", "layer"), ("selectbox", "dropout", "alpha"),
+    ("toggle", "residual", True), ("selectbox", "normalization", "layer"),
+    ("selectbox", "dropout", "alpha"),
 ])  # fmt: skip
 def test_a_control_changes_the_link_and_the_figure(kind: str, name: str, value: Any) -> None:
     at = opened(SMALL | {"view.more": "open"})
     before = chart(at)["figure"]
-    set_to(at, kind, name, value)
-    assert link(at)[name.removesuffix(".exact")] == str(int(value) if value is True else value)
+    if kind:
+        set_to(at, kind, name, value)
+    else:
+        set_number(at, name, value)
+    assert link(at)[name] == str(int(value) if value is True else value)
     assert chart(at)["figure"] != before
 
 
 def slider(at: AppTest, name: str) -> dict[str, Any]:
-    """Returns what the slider of a number was given."""
-    return chart(at, f"slide.{name}")
+    """Returns what the control of a number was given."""
+    return chart(at, f"number:{at.session_state['page'].name}/{name}")
 
 
-def test_both_views_of_a_number_agree() -> None:
-    at = set_to(opened(), "number_input", "width.exact", 17)
+def test_a_number_between_the_stops_is_one_of_them_while_it_is_set() -> None:
+    at = set_number(opened(), "width", 17)
     assert slider(at, "width")["value"] == 17 and 17 in slider(at, "width")["stops"]
-    set_to(at, "number_input", "width.exact", 24)
+    set_number(at, "width", 24)
     assert slider(at, "width")["value"] == 24 and 17 not in slider(at, "width")["stops"]
 
 
 @pytest.mark.parametrize("said", [
-    None, {}, [], "x", {"hand": None}, {"hand": "x"}, {"hand": {"value": "x", "held": True}},
-    {"hand": {"value": math.nan, "held": True}}, {"hand": {"value": 1e99, "held": False}},
-    {"hand": {"value": True}}, {"hand": {"value": 2.5, "held": False}}, {"hand": {"value": -3}},
+    None, {}, [], "x", {"value": None}, {"value": "x"}, {"value": math.nan}, {"value": 1e99},
+    {"value": True}, {"value": 2.5}, {"value": -3}, {"value": [1]},
 ])  # fmt: skip
-def test_a_slider_takes_no_report_but_a_value_within_the_bounds(said: Any) -> None:
-    width = fields.Number("width", "Width", 1, 4096, "", 1)
+def test_a_number_takes_no_report_but_a_value_within_the_bounds(said: Any) -> None:
+    width = controls.Number("width", "Width", 1, 4096, "", 1)
     with (
-        patch("pages.ui.slider.st.session_state", {"slide.width": said}),
-        patch.object(fields, "take", side_effect=AssertionError("taken over")),
+        patch("pages.ui.slider.st.session_state", {"number:width": said}),
+        patch.object(controls, "_take", side_effect=AssertionError("taken over")),
     ):
-        fields._slid(width, "slide.width")
+        controls._told(width, "number:width")
+
+
+def numbers(at: AppTest) -> list[str]:
+    """Returns the settings that have a number's control on the page."""
+    start = f"number:{at.session_state['page'].name}/"
+    keys = [str(each.key) for each in at.get("bidi_component")]
+    return [key.removeprefix(start) for key in keys if key.startswith(start)]
 
 
 def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
@@ -145,67 +161,72 @@ def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
         {"kind": "cnn", "pool": "max", "channels": "4", "image_size": "8", "dense": "1"},
     ):
         at = opened(SMALL | query | {"view.more": "open"})
-        for group in (at.number_input, at.selectbox, at.toggle):
-            for control in group:
-                if not (control.key or "").startswith("set."):
-                    continue
-                name = control.key.removeprefix("set.").removesuffix(".exact")
-                seen.add(name)
-                exact = control.key.endswith(".exact")
-                assert slider(at, name)["help"] if exact else control.help, control.key
-    known = set(widgets.declared()) - {"device"}  # shown where there is a choice
+        for name in numbers(at):
+            seen.add(name)
+            assert slider(at, name)["help"], name
+        for group in (at.selectbox, at.toggle):
+            for each in (c for c in group if (c.key or "").startswith("propagate/")):
+                seen.add(each.key.removeprefix("propagate/"))
+                assert each.help, each.key
+    known = set(controls.declared()) - {"device"}  # shown where there is a choice
     assert known <= seen
-
-
-def folded(at: AppTest, away: bool) -> None:
-    """Folds "More", in two runs: `AppTest` can't click on it, so that its callback comes first."""
-    at.session_state["more"] = not away
-    healthy(at.run().run())
 
 
 def test_what_is_folded_is_not_built_and_keeps_its_settings() -> None:
     at = opened(SMALL | {"residual": "1"})
-    assert not [each for each in at.toggle if each.key == "set.residual"]
+    assert not [each for each in at.toggle if each.key == "propagate/residual"]
     figure = chart(at)["figure"]
-    folded(at, False)
+    set_number(at, "view.more", True)
     assert control(at, "toggle", "residual").value and link(at)["view.more"] == "open"
     set_to(at, "toggle", "residual", False)
     assert chart(at)["figure"] != figure
     set_to(at, "toggle", "residual", True)
-    folded(at, True)
-    assert not [each for each in at.toggle if each.key == "set.residual"]
+    set_number(at, "view.more", False)
+    assert not [each for each in at.toggle if each.key == "propagate/residual"]
     assert chart(at)["figure"] == figure
     assert link(at)["residual"] == "1" and "view.more" not in link(at)
 
 
-def test_a_field_that_is_gone_is_not_listened_to() -> None:
+def test_a_widget_that_is_gone_is_not_listened_to() -> None:
     """The browser may report it still, and Streamlit takes that for a person's wish."""
     at = opened(SMALL | {"view.more": "open"})
-    set_to(at, "number_input", "bias.exact", 0.3)
-    said = control(at, "number_input", "bias.exact")._widget_state
-    assert link(at)["bias"] == "0.3"
-    folded(at, True)
+    set_to(at, "toggle", "residual", True)
+    said = control(at, "toggle", "residual")._widget_state
+    assert link(at)["residual"] == "1"
+    set_number(at, "view.more", False)
     healthy(at.button(key="reset").click().run())
-    assert "bias" not in link(at)
+    assert "residual" not in link(at)
     reported = at._tree.get_widget_states()
     reported.widgets.append(said)
     with patch.object(type(at._tree), "get_widget_states", return_value=reported):
         healthy(at.run())
-    assert "bias" not in link(at)
-    folded(at, False)
-    assert control(at, "number_input", "bias.exact").value == 0
-    set_to(at, "number_input", "bias.exact", 0.3)
-    assert link(at)["bias"] == "0.3"
+    assert "residual" not in link(at)
+    set_number(at, "view.more", True)
+    assert control(at, "toggle", "residual").value is False
 
 
-def test_a_field_of_a_tab_is_not_gone_where_only_the_rail_was_drawn() -> None:
-    at = opened({"view.tab": "Designer"}, ROOT / "pages" / "moment_map" / "page.py")
-    healthy(at.run())
-    assert control(at, "number_input", "view.wanted_mean").value == 0
-    rail = at.session_state["fields.drawn"]
-    assert "set.view.omega.exact" in rail and "set.view.wanted_mean" not in rail
-    set_to(at, "number_input", "view.wanted_mean", 0.2)
-    assert link(at)["view.wanted_mean"] == "0.2"
+def test_undo_takes_back_every_change_one_by_one() -> None:
+    at = opened()
+    assert at.button(key="undo").disabled
+    set_number(at, "depth", 6)
+    set_to(at, "selectbox", "activation", "tanh")
+    healthy(at.button(key="new_weights").click().run())
+    healthy(at.button(key="undo").click().run())
+    assert link(at) == SMALL | {"depth": "6", "activation": "tanh"}
+    healthy(at.button(key="undo").click().run())
+    assert link(at) == SMALL | {"depth": "6"}
+    assert control(at, "selectbox", "activation").value == "selu"
+    healthy(at.button(key="undo").click().run())
+    assert link(at) == SMALL and at.button(key="undo").disabled
+
+
+def test_undo_of_what_is_refused_goes_back_to_what_worked() -> None:
+    cnn = SMALL | {"kind": "cnn", "channels": "4", "image_size": "8", "dense": "1"}
+    at = opened(cnn)
+    set_number(at, "kernel", 4)
+    assert at.error
+    healthy(at.button(key="undo").click().run())
+    assert not at.error and link(at) == cnn
 
 
 @pytest.mark.parametrize(("pin", "said"), [
@@ -218,19 +239,18 @@ def test_a_pin_that_says_nothing_is_told_of(pin: str, said: str) -> None:
 
 
 def test_grouping_tables_name_only_settings() -> None:
-    known = set(widgets.declared(NetworkSpec, Experiment, TrainingSpec))
-    groups = (*widgets.GROUPS.values(), *widgets.TRAINING.values(), widgets.ARM)
+    known = set(controls.declared(NetworkSpec, Experiment, TrainingSpec))
+    groups = (*controls.GROUPS.values(), *controls.TRAINING.values(), page_settings.ARM)
     named = {name for names in groups for name in names}
-    needed = {other for needs in widgets.NEEDS.values() for other in needs}
-    assert named | set(widgets.NEEDS) | needed | set(widgets.SLIDERS) <= known
+    needed = {other for needs in controls.NEEDS.values() for other in needs}
+    assert named | set(controls.NEEDS) | needed | set(controls.SLIDERS) <= known
 
 
 def test_a_part_shows_its_own_parameters_only() -> None:
     at = set_to(opened(), "selectbox", "activation", "leaky_relu")
-    keys = {c.key for c in at.number_input}
-    assert "set.activation.negative_slope.exact" in keys
-    assert "set.activation.alpha.exact" not in keys
-    set_to(at, "number_input", "activation.negative_slope.exact", 0.5)
+    assert "activation.negative_slope" in numbers(at)
+    assert "activation.alpha" not in numbers(at)
+    set_number(at, "activation.negative_slope", 0.5)
     assert link(at)["activation.negative_slope"] == "0.5"
     set_to(at, "selectbox", "activation", "selu")
     assert link(at) == SMALL
@@ -240,7 +260,7 @@ def test_settings_out_of_use_are_hidden_and_come_back() -> None:
     at = opened(SMALL | {"kind": "cnn", "channels": "4", "image_size": "8", "dense": "1"})
     set_to(at, "selectbox", "kind", "mlp")
     assert "channels" not in link(at)
-    assert "set.channels.exact" not in {c.key for c in at.number_input}
+    assert "channels" not in numbers(at)
     set_to(at, "selectbox", "kind", "cnn")
     assert link(at)["channels"] == "4"
 
@@ -248,17 +268,17 @@ def test_settings_out_of_use_are_hidden_and_come_back() -> None:
 def test_a_refused_combination_is_one_sentence_and_keeps_the_last_result() -> None:
     at = opened(SMALL | {"kind": "cnn", "channels": "4", "image_size": "8", "dense": "1"})
     before, where = chart(at)["figure"], link(at)
-    set_to(at, "number_input", "kernel", 4)
+    set_number(at, "kernel", 4)
     assert len(at.error) == 1 and "kernel must be odd" in at.error[0].value
     assert chart(at)["figure"] == before and link(at) == where
-    set_to(at, "number_input", "kernel", 5)
+    set_number(at, "kernel", 5)
     assert not at.error and link(at)["kernel"] == "5"
 
 
 def test_a_setting_too_big_for_the_machine_is_one_sentence() -> None:
     at = opened()
-    with patch.object(results, "run", side_effect=ValueError("Needs 900 GB.")):
-        set_to(at, "number_input", "width.exact", 4096)
+    with patch.object(work, "refuse", side_effect=ValueError("Needs 900 GB.")):
+        set_number(at, "width", 4096)
     assert [e.value for e in at.error][:1] and "Needs 900 GB" in at.error[0].value
 
 
@@ -271,10 +291,10 @@ def test_a_hostile_link_loses_only_the_setting_at_fault() -> None:
 
 
 def state_problems(at: AppTest) -> list[str]:
-    return at.session_state["propagate.problems"]
+    return at.session_state["propagate#problems"]
 
 
-KEYS = st.sampled_from([*widgets.declared(), "activation.alpha", "view.tab", "view.layer", "page",
+KEYS = st.sampled_from([*controls.declared(), "activation.alpha", "view.tab", "view.layer", "page",
                         "view.axis", "activation.__class__", "x"])  # fmt: skip
 VALUES = st.one_of(
     st.sampled_from(["", "nan", "-1", "1e999", "9" * 5000, "../..", "cnn", "relu", "0", "<b>"]),
@@ -285,10 +305,10 @@ VALUES = st.one_of(
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(KEYS, VALUES, max_size=4))
 def test_no_link_breaks_the_page(query: dict[str, str]) -> None:
-    def small(experiment: Experiment, **asked: Any) -> Propagation:
-        return run(Experiment(NetworkSpec(depth=2, width=4), batch=4, seeds=1), **asked)
+    def small(experiment: Experiment, *asked: bool) -> Propagation:
+        return run(Experiment(NetworkSpec(depth=2, width=4), batch=4, seeds=1), *asked)
 
-    with patch.object(results, "run", small):
+    with patch.object(results, "propagation", small):
         opened(query)
 
 
@@ -297,17 +317,17 @@ def test_buttons_reset_and_draw_new_weights() -> None:
     before = chart(at)["figure"]
     healthy(at.button(key="new_weights").click().run())
     assert link(at)["seed"] == "1" and chart(at)["figure"] != before
-    with patch.object(results, "run", lambda e, **asked: run(from_query(SMALL), **asked)):
+    small = patch.object(results, "propagation", lambda e, *asked: run(from_query(SMALL), *asked))
+    with small:
         healthy(at.button(key="reset").click().run())
-    assert at.session_state["propagate.draft"].get("depth", 32) == 32
-    assert control(at, "number_input", "depth.exact").value == 32
+    assert slider(at, "depth")["value"] == 32
 
 
 def test_another_address_in_the_same_session_is_followed() -> None:
     at = opened()
     at.query_params["depth"] = "7"
     healthy(at.run())
-    assert "depth 7" in chart(at)["alt"] and control(at, "number_input", "depth.exact").value == 7
+    assert "depth 7" in chart(at)["alt"] and slider(at, "depth")["value"] == 7
 
 
 @pytest.mark.parametrize(
@@ -330,7 +350,7 @@ def has(at: AppTest, key: str) -> bool:
 def test_the_layer_of_the_units_is_part_of_the_link() -> None:
     at = opened(SMALL | {"view.tab": "Omega and tau", "view.layer": "2"})
     assert "layer 2 (dense 2)" in chart(at, "units")["alt"]
-    healthy(at.slider(key="layer").set_value(3).run())
+    healthy(at.slider(key="propagate/view.layer").set_value(3).run())
     assert link(at)["view.layer"] == "3"
 
 
@@ -338,52 +358,43 @@ def test_a_stopped_propagation_keeps_the_last_result_until_asked() -> None:
     at = opened()
     before = chart(at)["figure"]
     at.session_state["stopped"] = from_query(SMALL | {"depth": "6"})
-    set_to(at, "number_input", "depth.exact", 6)
+    set_number(at, "depth", 6)
     assert chart(at)["figure"] == before and "Stopped" in at.info[0].value
     healthy(at.button(key="release").click().run())
     assert "depth 6" in chart(at)["alt"] and not at.info
 
 
-def test_a_place_is_given_back_however_a_propagation_ends() -> None:
-    for lane, places in zip(results._turns(), (2, 1), strict=True):
-        for end in (ValueError("no"), Stopped(), KeyboardInterrupt()):
-            with pytest.raises(type(end)), results.turn(lane, lambda done, text: True):
-                raise end
-        free = [lane.acquire(blocking=False) for _ in range(3)]
-        assert free == [True] * places + [False] * (3 - places)
-        lane.release(places)
+def test_a_turn_is_given_back_however_it_ends() -> None:
+    for end in (ValueError("no"), Stopped(), KeyboardInterrupt()):
+        lane = results._turn()
+        with pytest.raises(type(end)), results.turn(lane, lambda done, text: True):
+            raise end
+    assert lane.acquire(blocking=False) and not lane.acquire(blocking=False)
+    lane.release()
 
 
-def test_the_shelf_forgets_the_oldest_first_and_is_bounded() -> None:
+def test_the_cache_forgets_the_oldest_first_and_is_bounded() -> None:
     p = run(from_query(SMALL))
-    shelf = results.Shelf(most_bytes=int(2.5 * results.size(p)))
+    kept = cache.Cache(most_bytes=int(2.5 * cache.size(p)))
     for key in "abc":
-        shelf.get("a")
-        shelf.put(key, p)
-    assert [shelf.get(key) is p for key in "abc"] == [True, False, True]
+        kept.get("a")
+        kept.put(key, p)
+    assert [kept.get(key) is p for key in "abc"] == [True, False, True]
 
 
 def test_the_state_has_a_default_for_every_setting() -> None:
-    assert all(state.default(name) is not None for name in widgets.declared())
+    assert all(session.default(name) is not None for name in controls.declared())
 
 
 def test_an_accident_in_the_core_is_one_sentence_and_the_page_goes_on() -> None:
     at = opened()
     before = chart(at)["figure"]
-    with patch.object(results, "run", side_effect=RuntimeError("out of memory: <b>secret</b>")):
-        set_to(at, "number_input", "depth.exact", 6)
+    with patch.object(work, "one_seed", side_effect=RuntimeError("out of memory: <b>secret</b>")):
+        set_number(at, "depth", 6)
     assert chart(at)["figure"] == before
     assert "failed on the server" in at.error[0].value and "secret" not in at.error[0].value
-    set_to(at, "number_input", "depth.exact", 8)
+    set_number(at, "depth", 8)
     assert "depth 8" in chart(at)["alt"] and not at.error
-
-
-def test_an_emptied_number_comes_back() -> None:
-    at = opened()
-    set_to(at, "number_input", "weight_factor.exact", 1.5)
-    healthy(control(at, "number_input", "weight_factor.exact").set_value(None).run())
-    assert control(at, "number_input", "weight_factor.exact").value == 1.5
-    assert link(at)["weight_factor"] == "1.5"
 
 
 def test_junk_about_the_view_leaves_the_link() -> None:
@@ -391,37 +402,17 @@ def test_junk_about_the_view_leaves_the_link() -> None:
     assert {k for k in link(at) if k.startswith("view.")} <= {"view.axis", "view.tab"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
-def test_a_control_says_its_value_in_every_message(page: Path) -> None:
-    """The first message may be lost, and only it says that the session has set the value."""
-    query = (
-        SMALL if page == PROPAGATE else {"depth": "2", "width": "8", "seeds": "2", "steps": "9"}
-    )
-    query = query | {"activation": "relu", "residual": "1", "view.more": "open"}
-    at = healthy(opened(query, page).run())
-    found = 0
-    for kind in ("selectbox", "toggle", "number_input"):
-        for each in (w for w in getattr(at, kind) if (w.key or "").startswith("set.")):
-            default = each.proto.default
-            if kind == "selectbox":
-                assert each.proto.options[default] == each.format_func(each.value), each.key
-            else:
-                assert default == each.value, each.key
-            found += 1
-    assert found > 15
-
-
 def test_a_control_shows_the_value_that_a_default_gave_way_to() -> None:
     at = opened({"kind": "cnn", "data": "digits", "depth": "3", "batch": "8", "seeds": "1"})
-    assert control(at, "number_input", "dense").value == 2 and link(at)["depth"] == "3"
+    assert slider(at, "dense")["value"] == 2 and link(at)["depth"] == "3"
     assert not at.error and not at.warning
-    set_to(at, "number_input", "depth.exact", 2)
+    set_number(at, "depth", 2)
     assert at.error  # now it was said, and its sentence tells what fits
 
 
 def field(at: AppTest) -> Any:
     """Returns the text field of the activation's formula."""
-    return at.text_input(key="set.activation.formula")
+    return at.text_input(key="formula:propagate/activation")
 
 
 def test_an_own_formula_begins_as_selu_and_is_followed() -> None:
@@ -435,7 +426,7 @@ def test_an_own_formula_begins_as_selu_and_is_followed() -> None:
     shown = control(at, "selectbox", "activation")
     assert shown.format_func(shown.value) == "Own formula…" in shown.options
     set_to(at, "selectbox", "activation", "relu")
-    assert not [t for t in at.text_input if t.key == "set.activation.formula"]
+    assert not [t for t in at.text_input if t.key == "formula:propagate/activation"]
     set_to(at, "selectbox", "activation", control(at, "selectbox", "activation").options[-1])
     assert field(at).value == "1.6*tanh(z)" and link(at)["activation"] == "=1.6*tanh(z)"
 

@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.train import figures, job, layer_figures, progress, tabs, text
 from pages.train.arm_traces import log_ticks
-from pages.ui import desks, panels, state, widgets
+from pages.ui import controls, page_settings, panels
 from pages.ui.chart.delta import numbers
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
 from snn_core.train import Boundary, decision_boundary, histograms, start, train
@@ -86,18 +86,22 @@ def chart(at: AppTest, key: str) -> dict[str, Any]:
 
 
 def control(at: AppTest, kind: str, name: str) -> Any:
-    (found,) = (c for c in getattr(at, kind) if (c.key or "").startswith(f"set.{name}"))
+    (found,) = (c for c in getattr(at, kind) if c.key == f"train/{name}")
     return found
 
 
 def change(at: AppTest, kind: str, name: str, value: Any) -> AppTest:
+    if kind == "number":  # as its slider does: the session's value is the setting
+        at.session_state[f"train/{name}"] = value
+        at.session_state["touched"] = True
+        return healthy(at.run())
     return healthy(control(at, kind, name).set_value(value).run())
 
 
 def test_an_empty_link_opens_with_three_arms_and_their_first_record() -> None:
     at = opened({})
     assert [arm.network.activation for arm in training(at).experiments] == ["selu", "selu", "relu"]
-    assert link(at) == dict(desks.TRAIN.opening)
+    assert link(at) == dict(page_settings.TRAIN.opening)
     assert steps(at) == 0 and "validation loss" in chart(at, "curves")["alt"]
     assert arms_from_query(link(at)) == training(at).experiments
 
@@ -125,14 +129,14 @@ def test_single_steps_reset_and_new_weights() -> None:
 
 
 def test_a_setting_changed_before_the_first_step_starts_anew_without_a_question() -> None:
-    at = change(opened(), "number_input", "width.exact", 12)
+    at = change(opened(), "number", "width", 12)
     assert training(at).experiments[0].network.width == 12 and not at.info
 
 
 def test_a_rate_changes_while_it_learns_and_the_weights_stay() -> None:
     at = press(opened(), "step.10")
     before = training(at)
-    at = change(at, "number_input", "learning_rate", 0.5)
+    at = change(at, "number", "learning_rate", 0.5)
     assert training(at) is before and steps(at) == 10
     assert before.run is not None
     assert [arm.learning_rate for arm in before.run.arms] == [0.5, 0.5]
@@ -147,11 +151,11 @@ def test_another_constraint_goes_on_from_here_and_other_networks_start_over() ->
     at = press(at, "go_on_with")
     assert training(at) is here and not at.info
     assert here.experiments[0].network.constraint == "unit_norm" and steps(at) == 10
-    at = change(at, "number_input", "width.exact", 12)
+    at = change(at, "number", "width", 12)
     assert "start over" in at.info[0].value and "go_on_with" not in [b.key for b in at.button]
     at = press(at, "undo")
     assert training(at) is here and not at.info
-    at = change(at, "number_input", "width.exact", 12)
+    at = change(at, "number", "width", 12)
     at = press(at, "restart")
     assert training(at) is not here and steps(at) == 0 and not here.job.alive
 
@@ -176,7 +180,7 @@ def test_a_stopped_training_keeps_what_it_has_shown_and_can_be_taken_up() -> Non
 
 def test_that_a_training_rests_is_told_by_its_progress_before_the_page() -> None:
     at = opened(SMALL | {"steps": "5000"})
-    with patch.object(state, "only") as only:
+    with patch.object(progress, "only") as only:
         healthy(at.button(key="play").click().run())
         assert training(at).job.playing and not only.called
         healthy(at.button(key="stop").click().run())
@@ -195,11 +199,11 @@ def test_a_reload_finds_its_training_and_a_dead_one_is_no_error() -> None:
 def test_two_tabs_of_one_training_do_not_undo_each_other() -> None:
     first = press(opened(), "step.10")
     second = opened(dict(first.query_params))
-    second = change(second, "number_input", "learning_rate", 0.2)
+    second = change(second, "number", "learning_rate", 0.2)
     first = press(first, "step.1")
     assert training(first) is training(second) and len(training(first).notes) == 1
     assert link(first)["learning_rate"] == "0.2"
-    assert control(first, "number_input", "learning_rate").value == 0.2
+    assert chart(first, "number:train/learning_rate")["value"] == 0.2
 
 
 def test_an_empty_address_in_a_session_keeps_the_settings() -> None:
@@ -211,7 +215,7 @@ def test_an_empty_address_in_a_session_keeps_the_settings() -> None:
 
 def test_a_rate_after_the_end_is_asked_about() -> None:
     at = press(opened(), "play")
-    at = change(at, "number_input", "learning_rate", 0.5)
+    at = change(at, "number", "learning_rate", 0.5)
     assert len(at.info) == 1 and not training(at).notes
 
 
@@ -222,7 +226,7 @@ def test_arms_are_added_removed_and_set_up_by_themselves() -> None:
     assert [a.network.activation for a in training(at).experiments] == ["selu", "relu", "tanh"]
     at = press(at, "add_arm")
     assert at.button(key="add_arm").disabled
-    healthy(at.segmented_control(key="arm").set_value("b").run())
+    healthy(at.segmented_control(key="train/view.arm").set_value("b").run())
     at = press(at, "remove_arm")
     assert [a.network.activation for a in training(at).experiments] == ["selu", "tanh", "tanh"]
 
@@ -230,12 +234,12 @@ def test_arms_are_added_removed_and_set_up_by_themselves() -> None:
 def test_an_arm_learns_with_a_formula_of_its_own() -> None:
     at = opened(SMALL | {"b.activation": "=1.6*tanh(z)"})
     assert training(at).experiments[1].network.activation == "=1.6*tanh(z)"
-    healthy(at.segmented_control(key="arm").set_value("b").run())
-    field = at.text_input(key="set.b.activation.formula")
+    healthy(at.segmented_control(key="train/view.arm").set_value("b").run())
+    field = at.text_input(key="formula:train/b.activation")
     assert field.value == "1.6*tanh(z)"
     healthy(field.set_value("tanhh(z)").run())
     assert "Did you mean" in at.error[0].value and link(at)["b.activation"] == "=1.6*tanh(z)"
-    healthy(at.text_input(key="set.b.activation.formula").set_value("z*sigmoid(z)").run())
+    healthy(at.text_input(key="formula:train/b.activation").set_value("z*sigmoid(z)").run())
     at = press(at, "play")
     assert link(at)["b.activation"] == "=z*sigmoid(z)" and not at.error
     assert [a.network.activation for a in training(at).experiments] == ["selu", "=z*sigmoid(z)"]
@@ -350,17 +354,33 @@ def test_every_setting_of_a_training_has_a_control_with_its_help() -> None:
         {"kind": "cnn", "data": "digits", "pool": "max", "depth": "4", "channels": "4",
          "view.tab": "Gradients"},
     ):  # fmt: skip
-        at = opened(SMALL | query | {"view.more": "open", "view.more_arm": "open"})
-        for group in (at.number_input, at.selectbox, at.toggle):
-            for each in group:
-                if not (each.key or "").startswith("set."):
-                    continue
-                name = each.key.removeprefix("set.").removesuffix(".exact")
-                seen.add(name.removeprefix("a."))
-                exact = each.key.endswith(".exact")
-                assert chart(at, f"slide.{name}")["help"] if exact else each.help, each.key
-    known = set(widgets.declared(NetworkSpec, Experiment, TrainingSpec))
-    assert known - {"device", *widgets._OF_PROPAGATION} <= seen
+        at = opened(SMALL | query | {"view.more": "open"})
+        for key in (k for k in component_keys(at) if k.startswith("number:train/")):
+            seen.add(key.removeprefix("number:train/").removeprefix("a."))
+            assert chart(at, key)["help"], key
+        for group in (at.selectbox, at.toggle):
+            for each in (c for c in group if (c.key or "").startswith("train/")):
+                seen.add(each.key.removeprefix("train/").removeprefix("a."))
+                assert each.help, each.key
+    known = set(controls.declared(NetworkSpec, Experiment, TrainingSpec))
+    assert known - {"device", *controls._OF_PROPAGATION} <= seen
+
+
+def component_keys(at: AppTest) -> list[str]:
+    return [str(each.key) for each in at.get("bidi_component")]
+
+
+def test_an_arm_is_given_a_setting_of_its_own_and_gives_it_up_again() -> None:
+    at = opened(SMALL | {"view.more_arm": "open", "view.arm": "b"})
+    healthy(at.selectbox(key="give.b.0").set_value("depth").run())
+    assert "number:train/b.depth" in component_keys(at) and link(at)["depth"] == "2"
+    at = change(at, "number", "b.depth", 3)
+    assert (link(at)["a.depth"], link(at)["b.depth"]) == ("2", "3")
+    at = change(at, "number", "depth", 4)
+    assert (link(at)["a.depth"], link(at)["b.depth"]) == ("4", "3")
+    healthy(at.button(key="share.b.depth").click().run())
+    assert link(at)["depth"] == "4" and "b.depth" not in link(at)
+    assert "number:train/b.depth" not in component_keys(at)
 
 
 # Figures

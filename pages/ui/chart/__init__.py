@@ -7,30 +7,19 @@ of a figure that grows, only what is new is sent.
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import plotly
 import streamlit as st
-from streamlit.components import v1
 
+from pages.ui import assets
 from pages.ui.chart.delta import Sent, difference, numbers, opened, packed
 
 __all__ = ["feed", "plotly_view", "preload", "resend"]
 
 _HERE = pathlib.Path(__file__).parent
-_LIBRARY = pathlib.Path(plotly.__file__).parent / "package_data"
-# Streamlit serves a v1 component's folder, compressed and cacheable: plotly.min.js comes from
-# the installed package and is neither committed nor sent with the figures.
-_SERVED = v1.declare_component("plotlyjs", path=str(_LIBRARY))
-_URL = f"component/{_SERVED.name}/plotly.min.js"
-# The script of a component is sent with every message to it, so it is served as a file too, and
-# what is sent only fetches it. Its hash makes an old one in a browser's cache of no account.
-_SCRIPTS = _HERE / "served"
-_SCRIPT = v1.declare_component("plotly_view", path=str(_SCRIPTS))
-_HASH = hashlib.sha256((_SCRIPTS / "view.js").read_bytes()).hexdigest()[:12]
+_LIBRARY = assets.url(assets.PLOTLY.name)
 # Plotly puts its style sheet into the document's head, which a shadow root would not see.
 _VIEW = st.components.v2.component(
     "plotly_view",
@@ -38,11 +27,10 @@ _VIEW = st.components.v2.component(
     # through a figure's thousand nodes after every redraw.
     html="<div class='plotly-place'>"
     "<button type='button' class='picture' title='Save this figure as a picture' hidden>PNG"
-    "</button><div class='plotly-view'></div></div>",
+    "</button><div class='plotly-view'></div><p class='blocked' hidden>The live channel can't be "
+    "opened from here, so the figure follows a moment after each change.</p></div>",
     css=(_HERE / "view.css").read_text(),
-    js=(_HERE / "fetch.js")
-    .read_text()
-    .replace("VIEW", f"component/{_SCRIPT.name}/view.js?{_HASH}"),
+    js=(_HERE / "fetch.js").read_text().replace("VIEW", assets.url("view.js")),
     isolate_styles=False,
 )
 _SENT = "plotly_view.sent"
@@ -53,6 +41,8 @@ def plotly_view(
     key: str,
     alt: str,
     live: bool = False,
+    id: str = "",
+    question: Mapping[str, Any] | None = None,
     on_point: Callable[[Mapping[str, object]], None] | None = None,
 ) -> None:
     """Draws the figure, or redraws the chart of the same key in place.
@@ -61,10 +51,13 @@ def plotly_view(
     ``meta``, ``palette`` lists the colours that follow the theme's chart colours, ``ink`` the one
     that follows its text colour, and ``narrow`` holds the changes for a narrow screen. Of a
     ``live`` figure only what is new is sent; a browser that has lost its place asks for it all.
+    A figure that the live channel may have brought already has the same ``id`` there; the page's
+    main figure says by ``question`` what the channel is asked for while a slider moves.
     ``on_point`` is called with the ``x``, ``y`` and trace ``name`` of a point that is clicked,
     and with ``x0``, ``x1``, ``y0``, ``y1`` of a box that is drawn (``layout.dragmode``: select).
     """
-    data = {"library": _URL, "alt": alt, "name": key, "clicks": on_point is not None}
+    data = {"library": _LIBRARY, "alt": alt, "name": key, "clicks": on_point is not None}
+    data |= {"id": id} | ({"question": question} if question else {})
     if live:
         data |= _growth(key, figure)
     else:
@@ -128,6 +121,6 @@ def preload() -> None:
     place = "plotly_preload_place"
     hidden = f"<style>.st-key-{place} {{ display: none; }}</style>"
     with st.container(key=place):
-        link = f'<link rel="preload" as="script" href="{_URL}">'
+        link = f'<link rel="preload" as="script" href="{_LIBRARY}">'
         st.markdown(link + hidden, unsafe_allow_html=True)
-        _VIEW(key="plotly_preload", data={"library": _URL}, height="content")
+        _VIEW(key="plotly_preload", data={"library": _LIBRARY}, height="content")

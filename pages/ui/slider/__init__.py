@@ -1,7 +1,9 @@
-"""A slider that reports while it is dragged; Streamlit's own does so only when it is let go.
+"""A slider and its exact number: one setting, reported while it moves and told when it rests.
 
-A native range input, so that keyboard and screen reader work as everywhere. It goes over given
-stops, so one that runs over decades is as easy to set as a linear one.
+A native range input, so that keyboard and screen reader work as everywhere, over given stops, so
+that one that runs over decades is as easy to set as a linear one. Streamlit's own slider reports
+only when it is let go. While a hand moves it, the live channel is asked (`pages.ui.live`); the
+page's script runs once, when it rests.
 """
 
 from __future__ import annotations
@@ -11,54 +13,54 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-__all__ = ["Hand", "live_slider", "reading"]
+from pages.ui import assets
+
+__all__ = ["number_slider", "told"]
 
 _HERE = pathlib.Path(__file__).parent
-THROTTLE = 60  # ms between two reports of a hand that moves
 _SLIDER = st.components.v2.component(
-    "live_slider",
+    "number_slider",
     html=(_HERE / "slider.html").read_text(),
     css=(_HERE / "slider.css").read_text(),
-    js=(_HERE / "slider.js").read_text(),
+    js=(_HERE / "slider.js").read_text().replace("LIVE", assets.url("live.js")),
 )
-Hand = tuple[float, bool]  # the value, and whether it is still held
 
 
-def live_slider(
+def number_slider(
     key: str,
+    name: str,
     label: str,
-    stops: Sequence[float],
     value: float,
-    on_slide: Callable[[], None],
+    bounds: tuple[float, float],
+    step: float,
+    on_told: Callable[[], None],
+    stops: Sequence[float] = (),
     help: str = "",
+    whole: bool = False,
     live: bool = True,
-    prefix: str = "",
 ) -> None:
-    """Draws the slider; ``on_slide`` is called for every report, which `reading` tells.
+    """Draws the setting ``name``; ``on_told`` is called when a person has set it, see `told`.
 
-    ``live`` reports while it moves, else only when it is let go. Of a ``prefix``, figures whose
-    ``layout.meta.prefix`` is that name show their first so many layers at once, in the browser,
-    and nothing is reported of a hand that is below the present value until it lets go.
+    Without ``stops`` there is the number alone, which moves by ``step``. ``live`` asks the channel
+    for the page's figure while it moves.
     """
     data = {
+        "name": name,
         "label": label,
-        "stops": list(stops),
         "value": value,
+        "low": bounds[0],
+        "high": bounds[1],
+        "step": step,
+        "stops": list(stops),
         "help": help,
+        "whole": whole,
         "live": live,
-        "prefix": prefix,
-        "throttle": THROTTLE,
     }
-    _SLIDER(key=key, data=data, default={"hand": None}, on_hand_change=on_slide)
+    _SLIDER(key=key, data=data, on_value_change=on_told)
 
 
-def reading(key: str) -> Hand | None:
-    """Returns the last report of the slider, or None where what came is not one."""
+def told(key: str) -> float | None:
+    """Returns the number that a person has set, or None where what came is not one."""
     said = st.session_state.get(key)
-    hand = said.get("hand") if isinstance(said, Mapping) else None
-    if not isinstance(hand, Mapping):
-        return None
-    value, held = hand.get("value"), hand.get("held")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value, held is True
+    found = said.get("value") if isinstance(said, Mapping) else None
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None

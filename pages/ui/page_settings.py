@@ -1,4 +1,4 @@
-"""What each page's link holds: how it is read, what it opens with, what may be looked at."""
+"""What each page declares of its settings: how a link is read, what it opens with, its views."""
 
 from __future__ import annotations
 
@@ -6,30 +6,59 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from snn_core.datasets import DATASETS, is_labelled
-from snn_core.spec import arm_settings, read_arms, read_query, settings
+from snn_core.spec import LETTERS, arm_settings, merged, read_arms, read_query, settings
 
-__all__ = ["KNOB", "MAP", "PROPAGATE", "TRAIN", "Desk", "Draft", "Value"]
+__all__ = [
+    "ARM",
+    "KNOB",
+    "MAP",
+    "PROPAGATE",
+    "TRAIN",
+    "PageSettings",
+    "Value",
+    "Values",
+    "own_parts",
+]
+
+# What every arm of a training has for itself; it shares the others unless it is given its own.
+ARM = (
+    "activation", "initializer", "constraint", "constraint_manner", "normalization",
+    "normalization_position", "dropout", "dropout_rate",
+)  # fmt: skip
 
 Value = bool | int | float | str
-Draft = dict[str, Value]
+Values = dict[str, Value]
 
 
-def _read_one(query: Mapping[str, str]) -> tuple[Draft, list[str]]:
+def _read_one(query: Mapping[str, str]) -> tuple[Values, list[str]]:
     opened, found = read_query(query)
     return settings(opened), found
 
 
-def _read_arms(query: Mapping[str, str]) -> tuple[Draft, list[str]]:
+def _read_arms(query: Mapping[str, str]) -> tuple[Values, list[str]]:
     """The arms of a link; where their data can't be learned, data that can."""
     opened, found = read_arms(query)
-    draft, data = arm_settings(opened), opened[0].data
+    values, data = arm_settings(opened), opened[0].data
     if not is_labelled(DATASETS[data]):
         images = any(arm.network.kind == "cnn" for arm in opened)
-        draft = {k: v for k, v in draft.items() if not k.startswith("data.")}
-        draft["data"] = "digits" if images else "moons"
+        values = {k: v for k, v in values.items() if not k.startswith("data.")}
+        values["data"] = "digits" if images else "moons"
         if query.get("data") == data:
             found = [*found, f"{data} is drawn from a law and has nothing to learn."]
-    return draft, found
+    return own_parts(values), found
+
+
+def own_parts(values: Mapping[str, Value]) -> Values:
+    """Returns the arms' settings with those of ARM, and their parameters, given to each arm."""
+    letters = LETTERS[: int(values.get("arms", 1))]
+    shared = {k: v for k, v in values.items() if k.partition(".")[0] not in ARM}
+    each = {
+        f"{letter}.{k}": v
+        for letter in letters
+        for k, v in merged(values, letter).items()
+        if k.partition(".")[0] in ARM
+    }
+    return shared | each
 
 
 # What is looked at, by its name: label and help.
@@ -49,23 +78,23 @@ KNOB = {
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A page's link: its name, what may be looked at, how it is read, and what an empty one means.
+class PageSettings:
+    """A page's settings: its name, its views, how a link is read, what an empty one is.
 
     An ``opening`` is a setting of the page's own; it stands in the link in full, since a link is
     always relative to the library's defaults. ``numbers`` are views too, each with its bounds and
     its usual value; widgets know them by their key in the link, ``view.`` and the name.
     """
 
-    page: str
+    name: str
     views: tuple[str, ...]
-    read: Callable[[Mapping[str, str]], tuple[Draft, list[str]]]
+    read: Callable[[Mapping[str, str]], tuple[Values, list[str]]]
     opening: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
-PROPAGATE = Desk("propagate", ("axis", "layer", "mean", "more", "tab"), _read_one)
-MAP = Desk(
+PROPAGATE = PageSettings("propagate", ("axis", "layer", "mean", "more", "tab"), _read_one)
+MAP = PageSettings(
     "map",
     ("axis", "claim", "framework", "more", "shade", "tab"),
     _read_one,
@@ -89,7 +118,7 @@ MAP = Desk(
         "sigma_b": (0.0, 2.0, 0.0),
     },
 )
-TRAIN = Desk(
+TRAIN = PageSettings(
     "train",
     ("arm", "goal", "layer", "more", "more_arm", "speed", "tab"),
     _read_arms,

@@ -1,6 +1,8 @@
 // One live Plotly node per chart. Streamlit calls the default export again whenever the data or
 // the theme changes; the node is kept in CHARTS and redrawn in place.
 
+import * as live from "./live.js";
+
 const CHARTS = new WeakMap();
 const NAMED = new Map(); // the same charts by the name that a feed knows
 const NARROW = 640; // pixels, Streamlit's own breakpoint for columns
@@ -12,7 +14,7 @@ function load(url) {
     : new Promise((resolve, reject) => {
         const script = document.createElement("script");
         script.src = url;
-        script.onload = () => resolve(remembering(window.Plotly));
+        script.onload = () => resolve(window.Plotly);
         script.onerror = () => {
           library = undefined; // so that the next figure tries again
           script.remove();
@@ -21,39 +23,6 @@ function load(url) {
         document.head.appendChild(script);
       });
   return library;
-}
-
-// At every redraw Plotly asks of every trace which of its attributes are arrays, and walks its whole
-// schema for the answer: up to a third of a redraw. The answer depends on the trace's type and on
-// which attributes it has as arrays, so it is kept. Where a Plotly has no such function, none is.
-function remembering(Plotly) {
-  const schema = Plotly.PlotSchema;
-  const ask = schema?.findArrayAttributes;
-  if (!ask || ask.original) return Plotly;
-  const known = new Map();
-  schema.findArrayAttributes = (trace) => {
-    const arrays = arraysOf(trace);
-    if (!arrays) return ask(trace);
-    const key = `${trace.type} ${arrays.join()}`;
-    if (!known.has(key)) known.set(key, ask(trace));
-    return [...known.get(key)];
-  };
-  schema.findArrayAttributes.original = ask;
-  return Plotly;
-}
-
-// The paths of all arrays in a trace; nothing where one holds objects, which may hold others.
-function arraysOf(value, path = "", found = []) {
-  for (const [name, item] of Object.entries(value)) {
-    if (name[0] === "_" || !item || typeof item !== "object") continue;
-    if (ArrayBuffer.isView(item)) found.push(path + name);
-    else if (Array.isArray(item)) {
-      const plain = (each) => !each || typeof each !== "object" || isRow(each);
-      if (!item.every((each) => plain(each) || ArrayBuffer.isView(each))) return null;
-      found.push(path + name);
-    } else if (!arraysOf(item, `${path}${name}.`, found)) return null;
-  }
-  return found;
 }
 
 function theme(element) {
@@ -79,7 +48,7 @@ function channels(hex) {
 // looked at: numbers, by far the most of a figure, are shared with it.
 function recoloured(value, exchange) {
   if (typeof value === "string") return exchange(value);
-  if (!value || typeof value !== "object" || "bdata" in value) return value;
+  if (!value || typeof value !== "object" || ArrayBuffer.isView(value) || "bdata" in value) return value;
   if (!Array.isArray(value)) {
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, recoloured(v, exchange)]));
   }
@@ -89,7 +58,7 @@ function recoloured(value, exchange) {
 }
 
 function isRow(item) {
-  return Array.isArray(item) && typeof item[0] !== "string" && typeof item[0] !== "object";
+  return ArrayBuffer.isView(item) || Array.isArray(item) && typeof item[0] !== "string" && typeof item[0] !== "object";
 }
 
 // A stop of a colour scale begins with a number too.
@@ -147,8 +116,10 @@ function styled({ figure, colours, narrow, exchange }) {
 // to a figure that is not the one at hand, or one that leaves a gap, means that a message was lost.
 // Where Streamlit renders a chart anew, for another theme say, it may tell again what a feed has long
 // brought further.
-function take(chart, { figure, patch, token, look }) {
+function take(chart, { figure, patch, token, look, id }) {
   if (figure) {
+    if (id && id === chart.id) return pending(chart); // the channel has brought it already
+    chart.id = id;
     if ((token && chart.tokens.has(token)) || figure === chart.figure) return pending(chart);
     chart.tokens.add(token);
     if (alikeButForData(chart.figure, figure)) chart.grown.push(...changed(chart.figure, figure));
@@ -242,7 +213,6 @@ async function draw(chart) {
     const Plotly = await load(chart.data.library);
     if (chart.gone || !chart.figure) return;
     await (chart.whole ? drawWhole(chart, Plotly) : drawGrown(chart, Plotly));
-    window.dispatchEvent(new CustomEvent("drawn")); // a slider may wait for it
   } catch (error) {
     const note = document.createElement("div");
     note.className = "failed";
@@ -261,9 +231,6 @@ async function drawWhole(chart, Plotly) {
   chart.colours = theme(root);
   chart.exchange = exchanger(chart.figure.layout.meta, chart.colours);
   const { data: traces, layout } = styled(chart);
-  for (const name of chart.cut ? Object.keys(layout).filter((k) => /^xaxis\d*$/.test(k)) : []) {
-    layout[name] = { ...layout[name], uirevision: `cut ${chart.cut}` };
-  }
   // the arrays grow in place, which Plotly would not notice
   layout.datarevision = chart.revision = (chart.revision || 0) + 1;
   root.setAttribute("role", "img");
@@ -345,24 +312,47 @@ async function drawNext() {
   if (waiting.size) ask(waiting.values().next().value);
 }
 
-// A slider that is dragged down shows the beginning of what is drawn, at the browser's own rate.
-// The next figure from the server replaces it; a zoom of the person's own is left alone.
-function prefix(chart) {
-  const show = ({ detail }) => {
-    const { node, figure } = chart;
-    if (!node?._fullLayout || figure?.layout.meta?.prefix !== detail.name) return;
-    const axes = Object.keys(node._fullLayout).filter((key) => /^xaxis\d*$/.test(key));
-    const whole = Math.max(...node._fullData.flatMap((t) => Array.from(t.x).filter(Number.isFinite)));
-    const end = Math.min(Math.max(detail.value, 1), whole);
-    if (node._fullLayout.xaxis.range[1] === end) return;
-    chart.whole = true;
-    chart.cut = (chart.cut || 0) + 1; // else Plotly would keep this range like a person's zoom
-    window.Plotly.relayout(
-      node, Object.fromEntries(axes.map((axis) => [`${axis}.range`, [0, end]])),
-    );
-  };
-  window.addEventListener("prefix", show);
-  return { disconnect: () => window.removeEventListener("prefix", show) };
+// Figures that come by the channel while a hand moves. Of the theory alone, what was measured stays
+// until the first seeds of the new setting are there.
+live.on("figure", (message) => {
+  const chart = NAMED.get(message.chart);
+  if (!chart?.figure) return;
+  const figure = message.stage === "theory" ? overlaid(chart.figure, message.figure) : message.figure;
+  chart.skipped = undefined;
+  if (message.alt) chart.data = { ...chart.data, alt: message.alt };
+  if (take(chart, { figure, id: message.id })) ask(chart);
+  if (message.alt) chart.root.setAttribute("aria-label", message.alt);
+});
+
+live.on("settled", () => {
+  for (const chart of NAMED.values()) {
+    const { skipped } = chart;
+    chart.skipped = undefined;
+    if (skipped && !live.isAhead() && take(chart, skipped)) ask(chart);
+  }
+});
+
+live.on("state", () => {
+  for (const { note, data } of NAMED.values()) {
+    note.hidden = !(data.question && live.isBlocked());
+  }
+});
+
+const OF_THEORY = ["predicted", "spread"]; // groups of traces
+
+function overlaid(before, fresh) {
+  if (before.data.length !== fresh.data.length) return fresh;
+  const data = fresh.data.map((trace, at) => (
+    OF_THEORY.includes(trace.legendgroup) ? trace : before.data[at]
+  ));
+  const layout = { ...fresh.layout };
+  for (const name of Object.keys(layout).filter((key) => /^yaxis\d*$/.test(key))) {
+    const [old, now] = [before.layout[name], layout[name]];
+    if (!old?.range || !now.range || old.type !== now.type) continue;
+    const ends = [...old.range, ...now.range];
+    layout[name] = { ...now, range: [Math.min(...ends), Math.max(...ends)] };
+  }
+  return { data, layout };
 }
 
 function watch(chart) {
@@ -400,10 +390,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!chart) {
     const root = parentElement.querySelector(".plotly-view");
     root.replaceChildren();
-    const button = parentElement.querySelector(".picture");
-    chart = { root, button, node: null, gone: false, seen: true, drawn: 0 };
+    const [button, note] = [".picture", ".blocked"].map((name) => parentElement.querySelector(name));
+    chart = { root, button, note, node: null, gone: false, seen: true, drawn: 0 };
     Object.assign(chart, { tokens: new Set(), whole: true, grown: [] });
-    chart.observers = [watch(chart), sight(chart), prefix(chart)];
+    chart.observers = [watch(chart), sight(chart)];
     CHARTS.set(parentElement, chart);
   }
   chart.clicked = (point) => setTriggerValue("point", point);
@@ -411,14 +401,21 @@ export default function ({ data, parentElement, setTriggerValue }) {
   chart.data = data;
   if (chart.node) chart.root.setAttribute("aria-label", data.alt || "");
   NAMED.set(data.name, chart);
-  const fresh = take(chart, data);
-  if (chart.node && !alike(theme(chart.root), chart.colours)) askWhole(chart);
-  else if (fresh) ask(chart);
-  return () => {
+  if (data.question) live.set(data.question);
+  const leave = () => {
     chart.gone = true;
     for (const observer of chart.observers) observer.disconnect();
     if (chart.node && window.Plotly) window.Plotly.purge(chart.node);
     CHARTS.delete(parentElement);
     if (NAMED.get(data.name) === chart) NAMED.delete(data.name);
+    live.leave(chart.data.question);
   };
+  if (data.id && chart.figure && live.isAhead()) { // older than what the hand has drawn
+    chart.skipped = data;
+    return leave;
+  }
+  const fresh = take(chart, data);
+  if (chart.node && !alike(theme(chart.root), chart.colours)) askWhole(chart);
+  else if (fresh) ask(chart);
+  return leave;
 }

@@ -1,0 +1,210 @@
+"""Propagations that are under way: shared by all who ask for the same, a fair share for each.
+
+Work is cut into pieces: the theory, and one seed after the other. A thread on every core takes the
+next piece of whoever has had the least so far, everybody's theory before anybody's seeds. Who asks
+anew gives up what was asked before; what nobody waits for any more stops within a layer.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from pages.ui.live import cache
+from snn_core.cost import CORES, refuse
+from snn_core.propagate import Pass, Propagation, Watch, assemble, one_seed, run
+from snn_core.spec import Experiment
+from snn_core.theory.predict import predict
+from snn_core.theory.prediction import Prediction
+
+__all__ = ["Key", "Propagating", "Tell", "ask", "found", "leave"]
+
+Key = tuple[Experiment, bool, bool]  # the setting, whether gradients and costlier statistics too
+FORGOTTEN = 2.0  # seconds after which half of what a visitor has had no longer counts
+MOST_WAITING = 256  # visitors at once
+
+
+@dataclass(eq=False)
+class Propagating:
+    """One propagation under way: what is known of it so far, and who waits for it."""
+
+    key: Key
+    watch: Watch
+    predicted: Prediction | None = None
+    passes: dict[int, Pass] = field(default_factory=dict)
+    result: Propagation | None = None
+    failure: Exception | None = None
+    over: threading.Event = field(default_factory=threading.Event)
+    waiting: dict[str, Tell] = field(default_factory=dict)
+    pieces: deque[Callable[[Propagating], None]] = field(default_factory=deque)
+    closed: bool = False  # a worker puts the result together
+
+    @property
+    def share(self) -> float:
+        """The share that is done, of 1."""
+        return min(self.watch.done / self.watch.total, 1.0)
+
+    def so_far(self) -> Propagation | None:
+        """Returns what there is: the result, or the theory with the seeds that are done."""
+        if self.result is not None or self.predicted is None:
+            return self.result
+        done = [p for _, p in sorted(self.passes.items())]
+        return assemble(self.key[0], done, self.predicted)
+
+
+Tell = Callable[[Propagating], None]  # called on a worker: after the theory, every seed, a failure
+_changed = threading.Condition()
+_under_way: dict[Key, Propagating] = {}
+_had: dict[str, tuple[float, float]] = {}  # visitor -> seconds of work had, when that was noted
+_workers: list[threading.Thread] = []
+
+
+def found(key: Key) -> Propagation | None:
+    """Returns the result where it is kept; one with more statistics than asked for will do."""
+    experiment, backward, detail = key
+    for more in ((backward, detail), (backward, True), (True, detail), (True, True)):
+        known = cache.results().get((experiment, *more))
+        if known is not None:
+            return known
+    return None
+
+
+def ask(visitor: str, key: Key, tell: Tell) -> Propagating:
+    """Starts a propagation, or joins one under way, in place of what the visitor asked before.
+
+    Raises ValueError where the machine is too small, or too many wait already.
+    """
+    experiment, backward, detail = key
+    refuse(experiment, backward, detail)
+    with _changed:
+        _leave(visitor)
+        if sum(len(each.waiting) for each in _under_way.values()) >= MOST_WAITING:
+            raise ValueError("Too many people are waiting for this server; try again in a minute.")
+        known = _under_way.get(key)
+        if known is None:
+            total = experiment.seeds * experiment.network.depth * (1 + backward)
+            known = _under_way[key] = Propagating(key, Watch(total))
+            known.pieces.append(_theory)
+            known.pieces.extend([_whole] if experiment.device != "cpu" else _seeds(experiment))
+        known.waiting[visitor] = tell
+        _start()
+        _changed.notify_all()
+    return known
+
+
+def leave(visitor: str) -> None:
+    """Gives up what the visitor asked for."""
+    with _changed:
+        _leave(visitor)
+
+
+def _leave(visitor: str) -> None:
+    for key, each in list(_under_way.items()):
+        if each.waiting.pop(visitor, None) and not each.waiting:
+            each.watch.stop.set()
+            del _under_way[key]
+
+
+def _seeds(experiment: Experiment) -> list[Tell]:
+    return [lambda each, k=k: _seed(each, k) for k in range(experiment.seeds)]
+
+
+def _theory(each: Propagating) -> None:
+    each.predicted = predict(each.key[0])
+
+
+def _seed(each: Propagating, k: int) -> None:
+    experiment, backward, detail = each.key
+    each.passes[k] = one_seed(experiment, k, backward, detail, watch=each.watch)
+
+
+def _whole(each: Propagating) -> None:
+    """All seeds at once, as an accelerator likes it."""
+    experiment, backward, detail = each.key
+    result = run(experiment, backward, detail, progress=lambda _: not each.watch.stop.is_set())
+    each.predicted, each.result = result.predicted, result
+
+
+def _start() -> None:
+    """Starts the threads, once; one on each core."""
+    while len(_workers) < CORES:
+        worker = threading.Thread(target=_serve, name=f"work-{len(_workers)}", daemon=True)
+        _workers.append(worker)
+        worker.start()
+
+
+def _serve() -> None:
+    while True:
+        with _changed:
+            while (each := _next()) is None:
+                _changed.wait()
+            piece = each.pieces.popleft()
+            visitors = list(each.waiting)
+        torch.set_num_threads(1)  # others set it too, and it holds for the whole process
+        begun = time.perf_counter()
+        try:
+            piece(each)
+        except Exception as failure:  # told to all who wait; a stop is nobody's business any more
+            each.failure = each.failure or failure
+        _note(visitors, time.perf_counter() - begun)
+        _tell(each)
+        with _changed:
+            _changed.notify_all()  # seeds may follow the theory
+
+
+def _next() -> Propagating | None:
+    """The propagation whose piece is next: theory first, then whoever has had the least."""
+    ready = [each for each in _under_way.values() if _is_ready(each)]
+    if not ready:
+        return None
+    return min(ready, key=lambda e: (e.pieces[0] is not _theory, min(map(_share, e.waiting))))
+
+
+def _is_ready(each: Propagating) -> bool:
+    """Seeds wait for the theory: beside them it would take several times as long."""
+    if not each.pieces or each.failure is not None:
+        return False
+    return each.predicted is not None or each.pieces[0] in (_theory, _whole)
+
+
+def _share(visitor: str) -> float:
+    """The seconds of work that a visitor has had of late."""
+    seconds, when = _had.get(visitor, (0.0, 0.0))
+    return seconds * 0.5 ** ((time.monotonic() - when) / FORGOTTEN)
+
+
+def _note(visitors: list[str], seconds: float) -> None:
+    with _changed:
+        for visitor in visitors:
+            _had[visitor] = (_share(visitor) + seconds / len(visitors), time.monotonic())
+        while len(_had) > 4 * MOST_WAITING:
+            del _had[next(iter(_had))]
+
+
+def _tell(each: Propagating) -> None:
+    """Tells all who wait what there is now; what is complete is kept and leaves the list."""
+    with _changed:
+        complete = len(each.passes) == each.key[0].seeds and each.predicted is not None
+        mine, each.closed = complete and not each.closed, each.closed or complete
+    if mine:
+        each.result = each.so_far()
+    if each.result is not None:
+        cache.results().put(each.key, each.result)
+    with _changed:
+        if each.result is not None or each.failure is not None:
+            if _under_way.get(each.key) is each:
+                del _under_way[each.key]
+            each.watch.stop.set()
+            each.over.set()
+        told = list(each.waiting.values())
+    for tell in told:
+        try:
+            tell(each)
+        except Exception:  # one who can't be told must not keep the others from their turn
+            logging.getLogger(__name__).exception("a result could not be told")

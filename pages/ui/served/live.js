@@ -1,0 +1,129 @@
+// The live channel: asks the server for figures while a hand moves, past Streamlit. One question is
+// in flight, and of those that wait only the newest is asked. What a hand has moved is laid over the
+// page's own setting until the page has taken it over.
+
+const PATIENCE = 3000; // ms for a first figure, then the next question is asked all the same
+const RETRY = [500, 1000, 2000, 4000, 8000]; // ms between two tries to open it
+let socket, failures = 0, everOpen = false;
+let page = null; // what the page has set: { ask, query, view }
+let n = 0, inFlight = 0, patience, waiting = false, asked = "";
+const moved = new Map();
+const listeners = { figure: new Set(), settled: new Set(), state: new Set(), refused: new Set() };
+
+export function on(what, listener) {
+  listeners[what].add(listener);
+  return () => listeners[what].delete(listener);
+}
+
+function tell(what, ...news) {
+  for (const listener of listeners[what]) listener(...news);
+}
+
+export const isOpen = () => socket?.readyState === WebSocket.OPEN;
+export const isBlocked = () => !everOpen && failures > 1;
+export const isAhead = () => isOpen() && moved.size > 0;
+
+function open() {
+  socket = new WebSocket(new URL("live", document.baseURI).href.replace(/^http/, "ws"));
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => {
+    everOpen = true;
+    failures = inFlight = 0;
+    tell("state");
+    if (moved.size) next();
+  };
+  socket.onmessage = ({ data }) => receive(unframed(data));
+  socket.onclose = () => {
+    inFlight = 0;
+    setTimeout(open, RETRY[Math.min(failures, RETRY.length - 1)]);
+    failures += 1;
+    tell("state");
+  };
+}
+
+// Four bytes of length, JSON, then the numbers of its arrays: see live/frames.py.
+function unframed(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const whole = (value) => {
+    if (!value || typeof value !== "object") return value;
+    if (Array.isArray(value)) return value.map(whole);
+    if (!value.f4) return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, whole(v)]));
+    const [start, count] = value.f4;
+    const numbers = new Float32Array(buffer, 4 + length + 4 * start, count);
+    if (!value.shape) return numbers;
+    const rows = (flat, [first, ...rest]) => Array.from({ length: first }, (_, at) => {
+      const size = flat.length / first;
+      const part = flat.subarray(at * size, (at + 1) * size);
+      return rest.length > 1 ? rows(part, rest) : part;
+    });
+    return rows(numbers, value.shape);
+  };
+  return whole(head);
+}
+
+function receive(message) {
+  if (message.n === inFlight && message.stage !== "theory") release();
+  if (message.n !== n) return; // the hand has moved on
+  if (message.stage === "refused") tell("refused", message.sentence);
+  else tell("figure", message);
+}
+
+function release() {
+  clearTimeout(patience);
+  inFlight = 0;
+  if (waiting) next();
+}
+
+// The page's setting with what is moved over it.
+function question() {
+  const query = { ...page.query }, view = { ...page.view };
+  for (const [name, value] of moved) {
+    if (name.startsWith("view.")) view[name.slice(5)] = String(value);
+    else query[name] = String(value);
+  }
+  return { ask: page.ask, query, view };
+}
+
+function next() {
+  if (!page) return;
+  if (inFlight || !isOpen()) {
+    waiting = true;
+    return;
+  }
+  waiting = false;
+  const said = question();
+  asked = JSON.stringify(said);
+  inFlight = n += 1;
+  patience = setTimeout(release, PATIENCE);
+  socket.send(JSON.stringify({ n, ...said }));
+}
+
+// What the page has set, told with every run of its script. Answers to another setting are no longer
+// wanted.
+export function set(given) {
+  page = given;
+  if (!socket && page) open();
+  if (page && asked && JSON.stringify(question()) !== asked) {
+    asked = "";
+    n += 1;
+  }
+}
+
+// The chart that told of this setting has left the page.
+export function leave(given) {
+  if (page && page === given) page = null;
+}
+
+// A hand has moved a setting; returns whether an answer comes by the channel.
+export function move(name, value) {
+  if (!page || !isOpen()) return false;
+  moved.set(name, value);
+  next();
+  return true;
+}
+
+// The page has taken over what was moved.
+export function settle(name) {
+  if (moved.delete(name)) tell("settled");
+}
