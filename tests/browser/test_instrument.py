@@ -73,25 +73,6 @@ def test_the_figure_follows_a_slider_that_is_held(page: Page) -> None:
     assert factor is not None and float(field.input_value()) == float(factor[1])
 
 
-def test_a_smaller_depth_is_shown_before_the_server_says_anything(page: Page) -> None:
-    opened(page, "/?width=64&depth=32&batch=64&seeds=4")
-    whole = hero(page).get_attribute("aria-label")
-    place = slider(page, "Depth").evaluate("e => e.value / e.max")
-    move = hold(page, "Depth", place)
-    move(place - 0.25)
-    page.wait_for_function("node => node._fullLayout.xaxis.range[1] < 20",
-                           arg=plotly(page).element_handle())  # fmt: skip
-    assert (
-        hero(page).get_attribute("aria-label") == whole
-    )  # no new figure, the old one's beginning
-    page.mouse.up()
-    expect(page).to_have_url(re.compile(r"depth=\d+"), timeout=LONG)
-    depth = int(re.search(r"depth=(\d+)", page.url)[1])  # type: ignore[index]
-    assert depth < 20
-    drawn(page, f"depth {depth},")
-    assert layers(page) == pytest.approx(depth, rel=0.1)
-
-
 def test_arrow_keys_move_a_slider_and_a_screen_reader_hears_its_value(page: Page) -> None:
     opened(page)
     range_ = slider(page, "Depth")
@@ -119,19 +100,94 @@ def test_charts_live_on_while_what_they_show_is_computed(page: Page) -> None:
     assert out_of_sight(page) == 0
 
 
-def test_a_hand_at_rest_waits_for_the_figure_of_what_it_said_last(page: Page) -> None:
-    opened(page, "/?seeds=16")
-    hero(page).evaluate("""node => { window.said = []; new MutationObserver(() =>
-      window.said.push(node.getAttribute("aria-label"))).observe(
-        node, { attributes: true, attributeFilter: ["aria-label"] }); }""")
-    for depth in (48, 64, 96, 128):
-        slider(page, "Depth").focus()
+def test_no_answer_to_an_older_setting_is_drawn_over_a_newer_one(page: Page) -> None:
+    """Keys, then a choice that goes another way, while the channel still answers the keys."""
+    opened(page, "/?seeds=16&width=64&batch=64&depth=32")
+    range_ = slider(page, "Depth")
+    range_.focus()
+    for _ in range(3):
         page.keyboard.press("ArrowRight")
-        drawn(page, f"depth {depth}, 16 seeds")
-        settled(page)
-    first = {depth: next(s for s in page.evaluate("window.said") if f"depth {depth}," in s)
-             for depth in (48, 64, 96, 128)}  # fmt: skip
-    assert all(f"depth {depth}, 2 seeds" in said for depth, said in first.items()), first
+    page.get_by_role("combobox", name="Activation").click()
+    page.get_by_role("option", name="tanh", exact=True).click()
+    expect(page).to_have_url(re.compile("activation=tanh"), timeout=LONG)
+    said = drawn(page, "depth 96, 16 seeds")
+    settled(page)
+    page.wait_for_timeout(1500)
+    assert hero(page).get_attribute("aria-label") == said
+    address = page.url
+    fresh = page.context.new_page()
+    fresh.goto(address)
+    assert drawn(fresh, "depth 96") == said and "depth=96" in address
+
+
+def test_a_figure_that_the_channel_brought_is_not_drawn_again_by_the_page(page: Page) -> None:
+    opened(page)
+    slider(page, "Depth").focus()
+    page.keyboard.press("ArrowRight")
+    drawn(page, "depth 24, 4 seeds")
+    plotly(page).evaluate(
+        "node => { window.draws = 0; node.on('plotly_afterplot', () => { window.draws += 1; }); }"
+    )
+    expect(page).to_have_url(re.compile("depth=24"), timeout=LONG)
+    settled(page)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.draws") == 0
+
+
+def test_where_the_channel_is_blocked_the_page_follows_all_the_same_and_says_so(
+    page: Page,
+) -> None:
+    page.route_web_socket(re.compile("/live$"), lambda socket: socket.close())
+    opened(page)
+    place = page.locator(".st-key-moments")
+    said = place.get_by_text("The live channel can't be opened")
+    expect(said).to_be_visible(timeout=LONG)
+    slider(page, "Depth").focus()
+    page.keyboard.press("ArrowRight")
+    drawn(page, "depth 24, 4 seeds")
+    expect(page).to_have_url(re.compile("depth=24"), timeout=LONG)
+
+
+def test_a_lost_channel_comes_back_by_itself(page: Page) -> None:
+    page.add_init_script("""
+      const Socket = window.WebSocket; window.sockets = [];
+      window.WebSocket = class extends Socket {
+        constructor(...given) { super(...given); window.sockets.push(this); }
+      };
+    """)
+    opened(page)
+    lost = "s => /live$/.test(s.url) && s.readyState === WebSocket.OPEN"
+    page.wait_for_function(f"window.sockets.some({lost})")
+    page.evaluate(f"window.sockets.find({lost}).close()")
+    page.wait_for_function(f"window.sockets.some({lost})")
+    before = page.url
+    move = hold(page, "Weight variance factor", 0.5)
+    said = hero(page).get_attribute("aria-label") or ""
+    move(0.6)
+    expect(hero(page)).not_to_have_attribute("aria-label", said, timeout=LONG)
+    assert page.url == before  # by the channel, not by the page
+    page.mouse.up()
+
+
+@pytest.mark.parametrize(("typed", "said"), [
+    ("3.7", "whole number"), ("9999", "From 1 to 512"), ("abc", "A number"), ("-1", "From 1"),
+])  # fmt: skip
+def test_a_number_that_will_not_do_is_said_beside_the_field(
+    page: Page, typed: str, said: str
+) -> None:
+    opened(page)
+    field = page.get_by_role("spinbutton", name="Depth, exactly")
+    field.fill(typed)
+    expect(page.get_by_role("alert").filter(has_text=said)).to_be_visible()
+    field.press("Enter")
+    assert "depth=16" in page.url
+    field.press("Escape")
+    expect(field).to_have_value("16")
+    field.fill("1e1")
+    field.press("Enter")
+    drawn(page, "depth 10")
+    expect(field).to_have_value("10")
+    expect(page).to_have_url(re.compile("depth=10"), timeout=LONG)
 
 
 def test_a_verdict_names_the_cause_and_one_click_repairs_it(page: Page) -> None:

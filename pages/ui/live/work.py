@@ -1,8 +1,8 @@
 """Propagations that are under way: shared by all who ask for the same, a fair share for each.
 
 Work is cut into pieces: the theory, and one seed after the other. A thread on every core takes the
-next piece of whoever has had the least so far, everybody's theory before anybody's seeds. Who asks
-anew gives up what was asked before; what nobody waits for any more stops within a layer.
+next piece of whoever has had the least so far, most of them theory before seeds. Who asks anew
+gives up what was asked before; what nobody waits for any more stops within a layer.
 """
 
 from __future__ import annotations
@@ -132,17 +132,22 @@ def _whole(each: Propagating) -> None:
 
 
 def _start() -> None:
-    """Starts the threads, once; one on each core."""
+    """Starts the threads, once; one on each core.
+
+    All but one prefer theory, so that many visitors' theory does not keep all seeds waiting.
+    """
     while len(_workers) < CORES:
-        worker = threading.Thread(target=_serve, name=f"work-{len(_workers)}", daemon=True)
+        first = len(_workers) < max(CORES - 1, 1)
+        name = f"work-{len(_workers)}"
+        worker = threading.Thread(target=_serve, args=(first,), name=name, daemon=True)
         _workers.append(worker)
         worker.start()
 
 
-def _serve() -> None:
+def _serve(theory_first: bool) -> None:
     while True:
         with _changed:
-            while (each := _next()) is None:
+            while (each := _next(theory_first)) is None:
                 _changed.wait()
             piece = each.pieces.popleft()
             visitors = list(each.waiting)
@@ -158,12 +163,16 @@ def _serve() -> None:
             _changed.notify_all()  # seeds may follow the theory
 
 
-def _next() -> Propagating | None:
-    """The propagation whose piece is next: theory first, then whoever has had the least."""
+def _next(theory_first: bool) -> Propagating | None:
+    """The propagation whose piece is next: of the kind preferred, of who has had the least."""
     ready = [each for each in _under_way.values() if _is_ready(each)]
     if not ready:
         return None
-    return min(ready, key=lambda e: (e.pieces[0] is not _theory, min(map(_share, e.waiting))))
+
+    def order(each: Propagating) -> tuple[bool, float]:
+        return (each.pieces[0] is _theory) != theory_first, min(map(_share, each.waiting))
+
+    return min(ready, key=order)
 
 
 def _is_ready(each: Propagating) -> bool:

@@ -334,7 +334,7 @@ live.on("settled", () => {
 
 live.on("state", () => {
   for (const { note, data } of NAMED.values()) {
-    note.hidden = !(data.question && live.isBlocked());
+    if (note) note.hidden = !(data.question && live.isBlocked());
   }
 });
 
