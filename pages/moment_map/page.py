@@ -34,7 +34,7 @@ def main() -> None:
         if experiment is not None:
             session.write_link(session.link(experiment))
             _map(experiment)
-    with left:
+    with left, st.container(key="controls"):
         _rail()
     if experiment is not None:
         with right, st.container(key="details"):
@@ -44,8 +44,7 @@ def main() -> None:
 
 def _rail() -> None:
     """Draws the controls: the activation, and numbers that are looked at."""
-    with st.container(horizontal=True, key="actions"):
-        controls.actions()
+    controls.actions()
     known = controls.declared()
     st.header("Activation", anchor=False)
     controls.control(known["activation"], "activation")

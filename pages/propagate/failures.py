@@ -10,17 +10,29 @@ from snn_core.probes.traps import trapped
 
 __all__ = ["draw"]
 
+MENU = "break_it"
+
 
 def draw() -> None:
     """Draws the button that lists them; each sets the page up, and Undo brings it back."""
-    with st.popover("Break it", help="Known ways to break self-normalization, one click each."):
+    menu = st.popover(
+        "Break it",
+        key=MENU,
+        on_change=session.touch,
+        help="Known ways to break self-normalization, one click each.",
+    )
+    if not menu.open:
+        return
+    with menu:
         st.caption("Each sets up the whole page; Undo brings your setting back.")
         for name, trap in TRAPS.items():
             st.button(
-                trap.label,
-                key=f"trap.{name}",
-                on_click=session.open_setting,
-                args=(trapped(trap),),
-                width="stretch",
+                trap.label, key=f"trap.{name}", on_click=_break, args=(name,), width="stretch"
             )
             st.caption(trap.story)
+
+
+def _break(name: str) -> None:
+    """Sets the page up, and closes the list: the figure and the verdict are what to look at."""
+    session.open_setting(trapped(TRAPS[name]))
+    st.session_state[MENU] = False

@@ -27,7 +27,7 @@ def main() -> None:
         if p is not None:
             session.write_link(session.link(p.experiment))
             _moments(p)
-    with left:
+    with left, st.container(key="controls"):
         controls.rail()
     if p is not None:
         with right, st.container(key="details"):

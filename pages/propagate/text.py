@@ -28,9 +28,8 @@ __all__ = [
 ]
 
 INTRODUCTION = (
-    "Draw the weights of a deep network, send a batch through it, and look at the mean and the "
-    "variance of the activations after every layer. A network is *self-normalizing* when both "
-    "return to a fixed point by themselves, whatever the depth."
+    "What a deep network with random weights does to the mean and the variance of its "
+    "activations. It is *self-normalizing* when both return to a fixed point, whatever the depth."
 )
 DISTRIBUTION = (
     "Each column is the histogram of one layer's activations over batch, units and seeds; "

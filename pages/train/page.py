@@ -31,7 +31,7 @@ def main() -> None:
     # The fragment that moves comes after the rail: its clock starts once the browser has it, and
     # while the rest of the page was still under way its looks and a person's click would collide.
     session.remember(_arms())
-    with left:
+    with left, st.container(key="controls"):
         controls.arm_rail()
     with right, st.container(key="hero"):
         notices.link_problems()

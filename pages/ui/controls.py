@@ -15,6 +15,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import formula, session, views
+from pages.ui.drawer import drawer
 from pages.ui.page_settings import ARM, KNOB, Value
 from pages.ui.slider import number_slider, told
 from pages.ui.text import option_name
@@ -123,7 +124,8 @@ def _used(key: str) -> bool:
 
 def rail() -> None:
     """Draws the controls of a propagation, in the order a person thinks in."""
-    with st.container(horizontal=True, key="actions"):
+    actions()
+    with st.container(horizontal=True, gap="small", key="draws"):
         st.button(
             "New weights",
             on_click=new_weights,
@@ -139,7 +141,6 @@ def rail() -> None:
             disabled=seeds >= most,
             help=f"Twice as many networks: {min(2 * seeds, most)} instead of {seeds}.",
         )
-        actions()
     _groups(GROUPS, declared())
 
 
@@ -150,8 +151,7 @@ def new_weights() -> None:
 
 def arm_rail() -> None:
     """Draws the controls of a training: what the arms share, and the arm that is looked at."""
-    with st.container(horizontal=True, key="actions"):
-        actions("Reset settings")
+    actions("Reset settings")
     known = declared(NetworkSpec, Experiment, TrainingSpec)
     for name in _OF_PROPAGATION:
         del known[name]
@@ -160,22 +160,26 @@ def arm_rail() -> None:
 
 
 def actions(reset: str = "Reset") -> None:
-    """Draws what can be done with all settings at once."""
-    st.button(
-        reset,
-        on_click=session.reset,
-        key="reset",
-        type="tertiary",
-        help="Every setting back to what the page opens with.",
-    )
-    st.button(
-        "Undo",
-        on_click=session.undo,
-        key="undo",
-        type="tertiary",
-        disabled=not session.can_undo(),
-        help="Back to the settings before the last change.",
-    )
+    """Draws the drawer's handle, and what can be done with all settings at once."""
+    drawer()
+    with st.container(horizontal=True, gap="medium", key="actions"):
+        st.button(
+            "Undo",
+            on_click=session.undo,
+            key="undo",
+            type="tertiary",
+            icon=":material/undo:",
+            disabled=not session.can_undo(),
+            help="Back to the settings before the last change.",
+        )
+        st.button(
+            reset,
+            on_click=session.reset,
+            key="reset",
+            type="tertiary",
+            icon=":material/restart_alt:",
+            help="Every setting back to what the page opens with.",
+        )
 
 
 def _groups(groups: Mapping[str, tuple[str, ...]], known: Mapping[str, Field[Any]]) -> None:
