@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -198,6 +199,7 @@ def _patch(net: NetworkSpec, plan: LayerPlan, values: np.ndarray) -> np.ndarray:
     return taps @ values @ taps.T / plan.kernel**2
 
 
+@functools.lru_cache(maxsize=64)  # most layers of a network are alike
 def tap_matrix(size: int, kernel: int, padding: str) -> np.ndarray:
     """Returns ``(size, size)``: how many taps at output row i see input row j."""
     reach = kernel // 2
@@ -207,4 +209,6 @@ def tap_matrix(size: int, kernel: int, padding: str) -> np.ndarray:
     elif padding == "reflect":
         seen = np.abs(seen)
         seen = np.where(seen >= size, 2 * (size - 1) - seen, seen)
-    return (seen[:, :, None] == np.arange(size)).sum(1).astype(np.float64)
+    taps = (seen[:, :, None] == np.arange(size)).sum(1).astype(np.float64)
+    taps.setflags(write=False)
+    return taps
