@@ -135,7 +135,8 @@ def gaussian_moments(
     rough = np.isnan(exact.variance)
     if rough.any():
         exact = GaussianMoments(*(np.array(field) for field in exact))
-        patch = quadrature_moments(act.fn, act.derivative, act.kinks, m[rough], v[rough])
+        left = np.asarray(m)[rough], np.asarray(v)[rough]
+        patch = quadrature_moments(act.fn, act.derivative, act.kinks, *left)
         for field, value in zip(exact, patch, strict=True):
             field[rough] = value
     return exact

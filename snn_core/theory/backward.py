@@ -14,7 +14,7 @@ from snn_core.spec import (
     normalization_of,
 )
 from snn_core.theory.pooled import Forward, LayerMoments, tap_matrix
-from snn_core.theory.state import dropout_gain
+from snn_core.theory.state import dropout_gain, mean_of
 
 __all__ = ["gradient_reasons", "gradient_variance"]
 
@@ -33,7 +33,7 @@ def gradient_variance(experiment: Experiment, forward: Forward) -> np.ndarray:
     means = [1.0]
     for state, layer in zip(forward.states[-2::-1], forward.layers[::-1], strict=True):
         g = _before(experiment, layer, g, state.mean.shape)
-        means.append(float(g.mean()))
+        means.append(mean_of(g))
     return np.array(means[::-1])
 
 

@@ -9,12 +9,14 @@ Yaida, Hanin 2021, arXiv:2106.10165, chapter 4).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from snn_core.activations import Activation, gaussian_moments
-from snn_core.theory.hermite import coefficients, powers_of
+from snn_core.activations import Activation
+from snn_core.theory.hermite import ORDERS, coefficients, powers_of
+from snn_core.theory.state import moments_at
 
 __all__ = ["LayerWidth", "PairScatter", "bands", "input_scatter"]
 
@@ -74,7 +76,7 @@ class PairScatter:
         m2 = share * self.same + (1.0 - share) * self.other
         joint = share * self.joint_same + (1.0 - share) * self.joint_other
         variance = m2 - 4.0 * mean * joint + 4.0 * mean * mean * m + 2.0 * m * m
-        return float(np.sqrt(max(m, 0.0))), float(np.sqrt(max(variance, 0.0)))
+        return math.sqrt(max(m, 0.0)), math.sqrt(max(variance, 0.0))
 
 
 def input_scatter(
@@ -105,83 +107,93 @@ def bands(
     act: Activation, start: PairScatter, layers: tuple[LayerWidth, ...]
 ) -> tuple[PairScatter, ...]:
     """Returns the scatter at the input and after every layer, ``depth + 1``."""
-    means = np.array([layer.mean for layer in layers])
-    variances = np.array([layer.variance for layer in layers])
-    jacobian = gaussian_moments(act, means, variances).jacobian
-    series = coefficients(act, means, variances, powers=4)
+    points = np.array([(layer.mean, layer.variance) for layer in layers]).reshape(-1, 2)
+    points, where = np.unique(points, axis=0, return_inverse=True)  # in a settled network few
+    local = _locals(act, points)
     found = [start]
-    for index, layer in enumerate(layers):
-        by_mean, by_variance = jacobian[index, :, 1]
-        slope = by_variance + 2.0 * series[0, index, 0] * by_mean
-        f, square, cube, fourth = series[:, index]
-        local = _Local(f, square, cube, float(fourth[0]), slope, by_mean)
-        found.append(_through(layer, local, found[-1]))
+    for layer, at in zip(layers, where.ravel(), strict=True):
+        found.append(_through(layer, local[at], found[-1]))
     return tuple(found)
 
 
 @dataclass(frozen=True)
 class _Local:
-    """Hermite coefficients of f, f^2, f^3; E f^4; d E f^2/dq and d E f/dq, at one layer."""
+    """What the activation does at one layer, in Hermite coefficients.
 
-    f: np.ndarray
-    square: np.ndarray
-    cube: np.ndarray
+    Attributes:
+        f, square, cube: Those of orders 0 and 1 of f, f^2 and f^3.
+        fourth: E f^4.
+        slope, mean_slope: d E f^2/dq and d E f/dq.
+        series: ``(6, ORDERS)``, the coefficients by c of E f_a f_b, E f_a^2 f_b^2, E f_a^3 f_b,
+            E f_a f_b^2, of half the slope of E f_a f_b by a shift of all z, times the deviation of
+            z, and of its slope by q at fixed c, times q.
+    """
+
+    f: tuple[float, float]
+    square: tuple[float, float]
+    cube: tuple[float, float]
     fourth: float
-    slope: np.float64  # whose square overflows to infinity, where a float's raises
-    mean_slope: np.float64
+    slope: float
+    mean_slope: float
+    series: np.ndarray
+
+
+def _locals(act: Activation, points: np.ndarray) -> list[_Local]:
+    """Returns the activation's part at every mean and variance of z, ``(points, 2)``."""
+    coefficient = coefficients(act, *points.T, powers=4)
+    a, b, d = coefficient[:3]
+    k = np.arange(ORDERS)
+    series = np.zeros((6, len(points), ORDERS))
+    series[:4] = a * a, b * b, d * a, a * b
+    series[4, :, :-1] = np.sqrt(k[1:]) * a[:, :-1] * a[:, 1:]
+    # At fixed c, 2 q da_k/dq = k a_k + sqrt((k + 1)(k + 2)) a_{k+2}.
+    series[5] = k * a * a
+    series[5, :, :-2] += np.sqrt(k[1:-1] * k[2:]) * a[:, 2:] * a[:, :-2]
+    series[5, :, -2:] = 0.0
+    found = []
+    first = np.moveaxis(coefficient[..., :2], 0, 1).tolist()
+    for index, (mean, variance) in enumerate(points.tolist()):
+        f, square, cube, fourth = first[index]
+        by_mean, by_variance = moments_at(act, mean, variance).jacobian[:, 1].tolist()
+        slope = by_variance + 2.0 * f[0] * by_mean
+        found.append(_Local(f, square, cube, fourth[0], slope, by_mean, series[:, index]))
+    return found
 
 
 def _through(layer: LayerWidth, local: _Local, before: PairScatter) -> PairScatter:
-    """Returns the scatter after a layer, given the one before."""
-    a, b, d = local.f, local.square, local.cube
-    q, n, f1, f2 = layer.variance, layer.units, a[0], b[0]
+    """Returns the scatter after a layer, given the one before; products overflow to infinity."""
+    q, n = layer.variance, layer.units
+    (f1, a1), (f2, b1), (f3, _) = local.f, local.square, local.cube
     if q <= 0.0:
-        return PairScatter(float(f1 * f1), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    c = float(np.clip((layer.spread * before.product + layer.bias_variance) / q, -1.0, 1.0))
-    powers = powers_of(c)
+        return PairScatter(f1 * f1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    gain = layer.spread / q
+    c = (layer.spread * before.product + layer.bias_variance) / q
+    c = min(max(c, -1.0), 1.0)
     # How far c itself strays: to second order it moves the expectations of products.
     strays = before.cross - 2.0 * c * before.mixed + 0.5 * c * c * (before.same + before.other)
-    stray = max(strays, 0.0) * (layer.spread / q) ** 2
-
-    def expected(g: np.ndarray, h: np.ndarray) -> np.float64:
-        return (g * h) @ (powers[0] + 0.5 * stray * powers[2])
-
-    own = layer.spread * local.slope
-    mean_own = layer.spread * local.mean_slope
-    pair, pair_own = _pair_response(a, c, q, powers, layer.spread)
-    product = expected(a, a)
+    stray = max(strays, 0.0) * gain * gain
+    values, slopes, bends = (powers_of(c) @ local.series.T).tolist()
+    product, squares, third, joint = (
+        value + 0.5 * stray * bend for value, bend in zip(values[:4], bends[:4], strict=True)
+    )
+    own, mean_own = layer.spread * local.slope, layer.spread * local.mean_slope
+    # Of E f_a f_b by P_ab and by P_aa: a change of G_aa at fixed G_ab also lowers c.
+    pair, pair_own = gain * slopes[0], 0.5 * gain * (values[5] - c * slopes[0])
     both = before.same + before.other
     # What a shift of all z by one amount does to E f, E f^2 and E f_a f_b, times its size.
-    k = np.arange(1.0, a.size)
-    shifts = np.array([a[1], b[1], 2.0 * float((np.sqrt(k) * a[:-1] * a[1:]) @ powers[0][:-1])])
-    m, m2, p = shifts * np.sqrt(layer.removed / q)
+    shift = math.sqrt(max(layer.removed / q, 0.0))
+    m, m2, p = a1 * shift, b1 * shift, 2.0 * values[4] * shift
     return PairScatter(
         product=product,
-        same=own**2 * before.same + (local.fourth - f2 * f2 - m2 * m2) / n,
-        other=own**2 * before.other + (expected(b, b) - f2 * f2 - m2 * m2) / n,
-        mixed=own * (pair_own * both + pair * before.mixed)
-        + (expected(d, a) - f2 * product - m2 * p) / n,
-        cross=2.0 * pair_own**2 * both
+        same=own * own * before.same + (local.fourth - f2 * f2 - m2 * m2) / n,
+        other=own * own * before.other + (squares - f2 * f2 - m2 * m2) / n,
+        mixed=own * (pair_own * both + pair * before.mixed) + (third - f2 * product - m2 * p) / n,
+        cross=2.0 * pair_own * pair_own * both
         + 4.0 * pair_own * pair * before.mixed
-        + pair**2 * before.cross
-        + (expected(b, b) - product**2 - p * p) / n,
-        mean_same=mean_own**2 * before.same + (f2 - f1 * f1 - m * m) / n,
-        mean_other=mean_own**2 * before.other + (product - f1 * f1 - m * m) / n,
-        joint_same=own * mean_own * before.same + (d[0] - f2 * f1 - m * m2) / n,
-        joint_other=own * mean_own * before.other + (expected(a, b) - f2 * f1 - m * m2) / n,
+        + pair * pair * before.cross
+        + (squares - product * product - p * p) / n,
+        mean_same=mean_own * mean_own * before.same + (f2 - f1 * f1 - m * m) / n,
+        mean_other=mean_own * mean_own * before.other + (product - f1 * f1 - m * m) / n,
+        joint_same=own * mean_own * before.same + (f3 - f2 * f1 - m * m2) / n,
+        joint_other=own * mean_own * before.other + (joint - f2 * f1 - m * m2) / n,
     )
-
-
-def _pair_response(
-    a: np.ndarray, c: float, q: float, powers: np.ndarray, spread: float
-) -> tuple[np.float64, np.float64]:
-    """Returns the derivatives of E f(z_a) f(z_b) with respect to P_ab and to P_aa.
-
-    At fixed c, 2 q da_k/dq = k a_k + sqrt((k + 1)(k + 2)) a_{k+2}; a change of G_aa at fixed G_ab
-    also lowers c.
-    """
-    k = np.arange(a.size - 2)
-    by_q = a[:-2] * (k * a[:-2] + np.sqrt((k + 1.0) * (k + 2.0)) * a[2:]) / q
-    by_c = (a * a) @ powers[1]
-    by_own = 0.5 * (by_q @ powers[0][:-2] - c / q * by_c)
-    return spread * by_c / q, spread * by_own

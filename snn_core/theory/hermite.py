@@ -13,6 +13,7 @@ __all__ = ["ORDERS", "coefficients", "powers_of"]
 
 ORDERS = 96
 _REACH, _NODES = 9.0, 601
+_K = np.arange(ORDERS, dtype=np.float64)
 
 
 @functools.cache
@@ -42,13 +43,17 @@ def coefficients(
     t, basis = _basis()
     z = np.asarray(mean)[..., None] + np.sqrt(np.asarray(variance))[..., None] * t
     f = act.fn(torch.from_numpy(z)).numpy()
-    return np.stack([f**p @ basis for p in range(1, powers + 1)])
+    raised, result = f, [f @ basis]
+    for _ in range(powers - 1):
+        raised = raised * f  # f**3 takes twenty times as long
+        result.append(raised @ basis)
+    return np.stack(result)
 
 
 def powers_of(correlation: float) -> np.ndarray:
     """Returns ``(3, ORDERS)``: c^k and its first two derivatives."""
-    k = np.arange(ORDERS, dtype=np.float64)
-    c = np.power(correlation, k)
-    first = np.concatenate([[0.0], k[1:] * c[:-1]])
-    second = np.concatenate([[0.0, 0.0], k[2:] * k[1:-1] * c[:-2]])
-    return np.stack([c, first, second])
+    result = np.zeros((3, ORDERS))
+    np.power(correlation, _K, out=result[0])
+    np.multiply(_K[1:], result[0, :-1], out=result[1, 1:])
+    np.multiply(_K[1:], result[1, :-1], out=result[2, 1:])
+    return result

@@ -13,7 +13,7 @@ from snn_core.gaussian import gaussian_input, quadrature_mean, split_nodes
 
 __all__ = ["MomentMap", "correlation_map", "moment_map"]
 
-_POINTS = 64  # points at a time; each has some hundred outer nodes
+_POINTS = 40  # points at a time; each has some hundred outer nodes
 
 
 class MomentMap(NamedTuple):
@@ -110,14 +110,12 @@ def _correlated(act: Activation, m: np.ndarray, q: np.ndarray, c: np.ndarray) ->
     # E[f(z2) | z1] bends where the mean of z2 crosses a kink; sharply so for c near 1.
     safe = np.where(np.abs(c) < 1e-3, 1e-3, c)
     cuts = [*kinks, *(m + (kink - m) / safe for kink in kinks)]
-    total = np.zeros(m.shape)
-    for t, weight in split_nodes(m, s, cuts):
-        step = s[:, None] * t
-        outer = act.fn(torch.from_numpy(m[:, None] + step)).numpy()
-        centre = m[:, None] + c[:, None] * step
-        rest = np.broadcast_to((q * (1 - c) * (1 + c))[:, None], centre.shape)
-        total += (weight * outer * _inner_mean(act, centre, rest)).sum(-1)
-    return total
+    t, weight = split_nodes(m, s, cuts)
+    step = s[:, None] * t
+    outer = act.fn(torch.from_numpy(m[:, None] + step)).numpy()
+    centre = m[:, None] + c[:, None] * step
+    rest = np.broadcast_to((q * (1 - c) * (1 + c))[:, None], centre.shape)
+    return np.einsum("pn,pn,pn->p", weight, outer, _inner_mean(act, centre, rest))
 
 
 def _inner_mean(act: Activation, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:

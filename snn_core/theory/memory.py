@@ -108,9 +108,9 @@ def _split_coefficients(act: Activation, q: np.ndarray) -> np.ndarray:
     """
     s = np.sqrt(q)
     result = np.zeros((q.size, ORDERS))
-    for t, weight in split_nodes(np.zeros(q.size), s, (0.0, *act.kinks)):
-        before, now = np.zeros_like(t), weight * act.fn(torch.from_numpy(s[:, None] * t)).numpy()
-        for k in range(ORDERS):
-            result[:, k] += now.sum(-1)
-            before, now = now, (t * now - np.sqrt(k) * before) / np.sqrt(k + 1.0)
+    t, weight = split_nodes(np.zeros(q.size), s, (0.0, *act.kinks))
+    before, now = np.zeros_like(t), weight * act.fn(torch.from_numpy(s[:, None] * t)).numpy()
+    for k in range(ORDERS):
+        result[:, k] = now.sum(-1)
+        before, now = now, (t * now - np.sqrt(k) * before) / np.sqrt(k + 1.0)
     return result

@@ -26,13 +26,13 @@ def pair_products(
     m, v = mean.ravel(), variance.ravel()
     if not all(np.isfinite(given).all() for given in (product, m, v)):
         return np.full_like(product, np.nan)
+    if len(m) == 1:
+        one = _one_pair(act, m.item(), v.item(), product.item())
+        return np.array([[one]])
     covariance = product - np.outer(m, m)
     length = np.sqrt(np.outer(v, v))
     with np.errstate(all="ignore"):
         correlation = np.where(length > 0.0, np.clip(covariance / length, -1.0, 1.0), 1.0)
-    if len(m) == 1:
-        one = _one_pair(act, float(m[0]), float(v[0]), float(correlation[0, 0]))
-        return np.array([[one]])
     a = coefficients(act, m, v)[0]
     rest = np.maximum(gaussian_moments(act, m, v).second_moment - np.square(a).sum(1), 0.0)
     total = np.sqrt(np.outer(rest, rest))  # what the series leaves out, as one more order
@@ -41,8 +41,10 @@ def pair_products(
     return total
 
 
-def _one_pair(act: Activation, mean: float, variance: float, correlation: float) -> float:
+def _one_pair(act: Activation, mean: float, variance: float, product: float) -> float:
     moments = moments_at(act, mean, variance)
+    ratio = (product - mean * mean) / variance if variance > 0.0 else 1.0
+    correlation = min(max(ratio, -1.0), 1.0)
     if correlation == 1.0:
         return float(moments.second_moment)
     if abs(correlation) < 1e-8:  # the next term is of its square

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,9 @@ from snn_core.theory.state import (
     after_dropout,
     after_normalization,
     after_residual,
+    has_settled,
     input_state,
+    over_positions,
     unknown_state,
 )
 from snn_core.theory.weights import RowLaw, drawn_rows, projected_rows, scaled_rows
@@ -62,6 +65,7 @@ class Forward:
     reasons: tuple[str, ...]
 
 
+@np.errstate(all="ignore")  # what overflows is found and told
 def forward(experiment: Experiment) -> Forward:
     """Returns the moments of every layer's output.
 
@@ -72,18 +76,23 @@ def forward(experiment: Experiment) -> Forward:
     act = activation_of(net)
     law = input_law(dataset_of(experiment), int(np.prod(shape)), experiment.standardize)
     states, layers, reasons = [input_state(law, shape)], [], []
+    settled: LayerPlan | None = None
     for index, plan in enumerate(plan_of(experiment), start=1):
-        with np.errstate(all="ignore"):  # what overflows is found and told below
-            state, layer = _layer(experiment, act, plan, states[-1])
-        if _is_known(states[-1]) and np.isnan(layer.rows.tau):
+        if plan == settled:  # the layers that follow are copies
+            states.append(states[-1])
+            layers.append(layers[-1])
+            continue
+        state, layer = _layer(experiment, act, plan, states[-1])
+        settled = plan if has_settled(states[-1], state) else None
+        if states[-1].known and np.isnan(layer.rows.tau):
             reasons.append(_FILLED)
-        elif _is_known(states[-1]) and not _is_known(state):
+        elif states[-1].known and not state.known:
             reasons.append(
                 f"The moments leave the range of floating-point numbers at layer {index}; "
                 "from there on there is nothing to predict."
             )
             state = unknown_state(len(state.mean), plan.size)
-        if plan.pooled and _is_known(state):
+        if plan.pooled and state.known:
             reasons.append(
                 "Pooling: the moments of single positions say nothing of their "
                 f"{'maximum' if net.pool == 'max' else 'average'}; from layer {index} on, until "
@@ -100,10 +109,6 @@ _FILLED = (
     "Projecting delta-orthogonal weights with fewer inputs than outputs to an orthogonal matrix "
     "fills them in arbitrary directions: there is no prediction."
 )
-
-
-def _is_known(state: State) -> bool:
-    return bool(np.isfinite(state.mean).all() and np.isfinite(state.second_moment).all())
 
 
 def _layer(
@@ -129,7 +134,7 @@ def _normalized(experiment: Experiment, z: State) -> tuple[State, np.ndarray]:
     """Normalization before the activation; it makes known what was not, on average."""
     net = experiment.network
     state, gain = after_normalization(net.normalization, z, experiment.batch)
-    if _is_known(z) or (net.normalization == "rms" and net.bias):
+    if z.known or (net.normalization == "rms" and net.bias):
         return state, gain
     ones = np.ones_like(z.mean)  # positions can't be told apart any more
     return State(0.0 * ones, ones, z.product), gain
@@ -141,7 +146,7 @@ def _preactivation(net: NetworkSpec, plan: LayerPlan, h: State) -> tuple[State, 
     if law.calibrated:
         rows = _calibrated(net, plan, rows, h)
     variance, covariance = _weighted(net, plan, rows, h)
-    if law.calibrated and not _is_known(h) and np.isnan(rows.tau) and _keeps_scale(net, plan):
+    if law.calibrated and not h.known and np.isnan(rows.tau) and _keeps_scale(net, plan):
         variance = np.full_like(variance, net.weight_factor)
     shift = law.bias_variance(plan.fan_in) if law.bias_variance else 0.0
     mean = np.full_like(variance, net.bias)
@@ -170,8 +175,8 @@ def _weighted(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns E (w.x)^2 ``(K, h, w)`` and E (w.x_a)(w.x_b) over rows w, without the bias."""
     second, mean = _patch(net, plan, h.second_moment), _patch(net, plan, h.mean)
-    average = h.mean.mean((1, 2))
-    squared, both = mean**2, np.outer(average, average)
+    average = over_positions(h.mean).ravel()
+    squared, both = mean**2, average[:, None] * average
     if not h.sharp:  # E of the squared mean of n units, taken as independent
         squared = squared + (second - squared) / plan.fan_in
         both = both + (h.product - both) / plan.fan_in
@@ -189,11 +194,12 @@ def _weighted(
 def _patch(net: NetworkSpec, plan: LayerPlan, values: np.ndarray) -> np.ndarray:
     """Returns the average over the inputs of a unit: all positions, or the kernel's taps."""
     if plan.kind == "dense":
-        return values.mean((1, 2), keepdims=True)
+        return over_positions(values)
     taps = tap_matrix(plan.size, plan.kernel, net.padding)
     return taps @ values @ taps.T / plan.kernel**2
 
 
+@functools.lru_cache(maxsize=64)  # most layers of a network are alike
 def tap_matrix(size: int, kernel: int, padding: str) -> np.ndarray:
     """Returns ``(size, size)``: how many taps at output row i see input row j."""
     reach = kernel // 2
@@ -203,4 +209,6 @@ def tap_matrix(size: int, kernel: int, padding: str) -> np.ndarray:
     elif padding == "reflect":
         seen = np.abs(seen)
         seen = np.where(seen >= size, 2 * (size - 1) - seen, seen)
-    return (seen[:, :, None] == np.arange(size)).sum(1).astype(np.float64)
+    taps = (seen[:, :, None] == np.arange(size)).sum(1).astype(np.float64)
+    taps.setflags(write=False)
+    return taps

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from snn_core.activations import gaussian_moments
+from snn_core.activations import Activation, gaussian_moments
 from snn_core.datasets import InputLaw, input_law
+from snn_core.gaussian import GaussianMoments
 from snn_core.spec import (
     Experiment,
     NetworkSpec,
@@ -20,7 +21,7 @@ from snn_core.theory.backward import gradient_reasons, gradient_variance
 from snn_core.theory.bands import LayerWidth, bands, input_scatter
 from snn_core.theory.pooled import Forward, forward
 from snn_core.theory.prediction import Prediction
-from snn_core.theory.state import State, after_dropout
+from snn_core.theory.state import State, after_dropout, moments_at
 
 __all__ = ["predict", "unit_moments"]
 
@@ -104,12 +105,13 @@ def _unit(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray,
         return means, variances, (sentence,)
     means[0] = law.mean.mean()
     variances[0] = max(float(law.second_moment.mean()) - law.pair_product, 0.0)
+    act, variance = activation_of(net), float(variances[0])
     for index, layer in enumerate(run.layers, start=1):
-        if not math.isfinite(float(variances[index - 1]) * layer.rows.tau):
+        if not math.isfinite(variance * layer.rows.tau):
             return means, variances, ()  # the pooled moments went the same way, with a reason
-        omega, tau = np.zeros(()), np.array(layer.rows.tau)
-        mean, variance = float(means[index - 1]), float(variances[index - 1])
-        means[index], variances[index] = unit_moments(net, mean, variance, omega, tau)
+        mean, spread = _dropped(net, act, moments_at(act, net.bias, variance * layer.rows.tau))
+        variance = float(spread)
+        means[index], variances[index] = mean, variance
     return means, variances, ()
 
 
@@ -123,10 +125,17 @@ def unit_moments(
     """
     act = activation_of(net)
     m = gaussian_moments(act, mean * np.asarray(omega) + net.bias, variance * np.asarray(tau))
-    state = State(m.mean, m.second_moment, np.full((1, 1), np.nan))
-    after = after_dropout(net, act, state)
-    spread = m.variance if net.dropout == "none" else after.second_moment - after.mean**2
-    return after.mean, np.maximum(spread, 0.0)
+    return _dropped(net, act, m)
+
+
+def _dropped(
+    net: NetworkSpec, act: Activation, m: GaussianMoments
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a unit's mean and variance after dropout."""
+    if net.dropout == "none":
+        return m.mean, np.maximum(m.variance, 0.0)
+    after = after_dropout(net, act, State(m.mean, m.second_moment, np.full((1, 1), np.nan)))
+    return after.mean, np.maximum(after.second_moment - after.mean**2, 0.0)
 
 
 def _law(experiment: Experiment) -> InputLaw:

@@ -19,13 +19,20 @@ __all__ = [
     "after_normalization",
     "after_residual",
     "dropout_gain",
+    "has_settled",
     "input_state",
+    "mean_of",
     "moments_at",
+    "over_positions",
     "unknown_state",
 ]
 
 EPSILON = 1e-5  # of every normalization layer, inside the root
+SETTLED = (
+    4.0 * np.finfo(float).eps
+)  # of the second moment: what a layer may still move by rounding
 LOG_STEP = 0.035  # of interpolation nodes in log variance; leaves 1e-9
+NARROWEST = 1e-10  # range in log variance; nodes closer together would round to one
 OFFSETS = np.arange(6.0)
 
 
@@ -48,29 +55,58 @@ class State:
     product: np.ndarray
     sharp: bool = False
 
-    @property
+    @functools.cached_property
     def pooled(self) -> tuple[float, float]:
         """Mean and variance over units, samples and positions."""
-        mean = float(self.mean.mean())
-        return mean, float(self.second_moment.mean()) - mean**2
+        mean = mean_of(self.mean)
+        return mean, mean_of(self.second_moment) - mean * mean
 
-    @property
+    @functools.cached_property
     def pair(self) -> float:
         """Mean of the product over pairs of different samples."""
-        return float(_mean_over_others(self.product).mean())
+        return mean_of(_mean_over_others(self.product))
 
-    @property
+    @functools.cached_property
+    def known(self) -> bool:
+        """Whether every sample's mean and second moment is finite."""
+        return bool(np.isfinite(self.mean).all() and np.isfinite(self.second_moment).all())
+
+    @functools.cached_property
     def cosine(self) -> float:
         """Mean over pairs of different samples of the cosine between their vectors.
 
         Samples that are all zero are left out; NaN where no pair is left.
         """
-        length = np.sqrt(self.second_moment.mean((1, 2)))
-        lives = ~(length == 0.0)
-        if lives.sum() < min(len(length), 2):
+        length = np.sqrt(over_positions(self.second_moment).ravel())
+        lives = length != 0.0
+        if np.count_nonzero(lives) < min(len(length), 2):
             return np.nan
-        cosine = self.product[np.ix_(lives, lives)] / np.outer(length[lives], length[lives])
-        return float(_mean_over_others(cosine).mean())
+        product, length = self.product[lives][:, lives], length[lives]
+        return mean_of(_mean_over_others(product / (length[:, None] * length)))
+
+
+def has_settled(before: State, after: State) -> bool:
+    """Whether a layer left its input as it was, but for the last digits."""
+    if before.mean.shape != after.mean.shape or before.sharp != after.sharp:
+        return False
+    scale = SETTLED * after.second_moment
+    samples = SETTLED * over_positions(after.second_moment).ravel()
+    return bool(
+        (np.abs(after.second_moment - before.second_moment) <= scale).all()
+        and (np.abs(after.mean - before.mean) <= SETTLED * np.sqrt(after.second_moment)).all()
+        and (np.abs(after.product - before.product) <= samples).all()
+    )
+
+
+def over_positions(values: np.ndarray) -> np.ndarray:
+    """Returns every sample's mean over its positions ``(K, 1, 1)``."""
+    one = values.shape[1] * values.shape[2] == 1  # a dense layer's; a mean costs much more
+    return values if one else values.mean((1, 2), keepdims=True)
+
+
+def mean_of(values: np.ndarray) -> float:
+    """Returns the mean of all values; of one, in a tenth of the time."""
+    return float(values.item() if values.size == 1 else values.mean())
 
 
 def _mean_over_others(product: np.ndarray) -> np.ndarray:
@@ -115,11 +151,13 @@ def after_activation(
 
     Equal points are computed once, and many different ones are interpolated.
     """
+    if mean.size == variance.size == 1 and np.isfinite(mean + variance).item():
+        m = moments_at(act, mean.item(), variance.item())
+        e, e2, d2 = np.array([m.mean, m.second_moment, m.derivative_second_moment]).reshape(
+            3, 1, 1, 1
+        )
+        return e, e2, d2
     shape = np.broadcast_shapes(mean.shape, variance.shape)
-    if shape == (1, 1, 1) and np.isfinite(mean + variance).all():
-        m = moments_at(act, float(mean.item()), float(variance.item()))
-        e, e2, d2 = m.mean, m.second_moment, m.derivative_second_moment
-        return e.reshape(shape), e2.reshape(shape), d2.reshape(shape)
     rows = np.full((3, *shape), np.nan)
     known = np.isfinite(mean + variance)
     centre, spread = np.broadcast_to(mean, shape)[known], np.broadcast_to(variance, shape)[known]
@@ -141,7 +179,7 @@ def _moments_at(act: Activation, mean: float, variance: np.ndarray) -> np.ndarra
         return result
     low, high = float(logs.min()), float(logs.max())
     nodes = np.linspace(low, high, int((high - low) / LOG_STEP) + OFFSETS.size)
-    if logs.size > 4 * nodes.size and high > low:
+    if logs.size > 4 * nodes.size and high - low > NARROWEST:
         result[:, some] = _interpolated(nodes, _exact(act, mean, np.exp(nodes)), logs)
         return result
     # Sums over taps leave noise in the last digits of what is equal in truth.
@@ -212,9 +250,9 @@ def after_normalization(name: str, state: State, batch: int) -> tuple[State, np.
     if name == "batch":
         return _after_batch_normalization(state, batch)
     mean, product = state.mean, state.product
-    shift = np.zeros((1, 1, 1)) if name == "rms" else mean.mean((1, 2), keepdims=True)
+    shift = np.zeros((1, 1, 1)) if name == "rms" else over_positions(mean)
     second = state.second_moment - 2.0 * shift * mean + shift**2
-    gain = 1.0 / (np.maximum(second.mean((1, 2), keepdims=True), 0.0) + EPSILON)
+    gain = 1.0 / (np.maximum(over_positions(second), 0.0) + EPSILON)
     scale, offset = np.sqrt(gain), shift.ravel()
     product = (product - np.outer(offset, offset)) * np.outer(scale, scale)
     return State((mean - shift) * scale, second * gain, product, sharp=name != "rms"), gain
@@ -246,11 +284,12 @@ def _after_batch_normalization(state: State, batch: int) -> tuple[State, np.ndar
 
 def after_residual(scale: float, branch: State, identity: State) -> State:
     """Returns identity + scale * branch; random weights make the two uncorrelated over units."""
-    a, b = identity.mean.mean((1, 2)), branch.mean.mean((1, 2))
+    a, b = over_positions(identity.mean).ravel(), over_positions(branch.mean).ravel()
+    both = a[:, None] * b
     return State(
         identity.mean + scale * branch.mean,
         identity.second_moment
         + 2.0 * scale * identity.mean * branch.mean
         + scale**2 * branch.second_moment,
-        identity.product + scale * (np.outer(a, b) + np.outer(b, a)) + scale**2 * branch.product,
+        identity.product + scale * (both + both.T) + scale**2 * branch.product,
     )

@@ -107,11 +107,34 @@ def test_predicts_the_rest(dropout: str, residual: bool, normalization: str) -> 
 
 
 @pytest.mark.parametrize("settings", [
+    {}, {"weight_factor": 1.4}, {"data": "correlated"}, {"activation": "relu", "residual": True},
+    {"activation": "tanh", "weight_factor": 1.5}, {"activation": "sigmoid"},
+    {"initializer": "orthogonal", "dropout": "alpha"}, {"normalization": "batch"},
+    {"normalization": "layer", "activation": "relu"}, {"constraint": "centralize_layer"},
+    {"data": "digits", "activation": "softplus"}, {"kind": "cnn", "dense": 0, "image_size": 8},
+])  # fmt: skip
+def test_what_has_settled_is_a_copy(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every layer computed, and those after a network has settled copied, come to the same."""
+    data = settings.get("data", "gaussian")
+    e = experiment(data, depth=96, **{k: v for k, v in settings.items() if k != "data"})
+    copied = predict(e)
+    monkeypatch.setattr("snn_core.theory.pooled.has_settled", lambda before, after: False)
+    computed = predict(e)
+    assert copied.reasons == computed.reasons
+    for name in ARRAYS:
+        first, second = getattr(copied, name), getattr(computed, name)
+        assert np.allclose(first, second, rtol=1e-11, atol=1e-14, equal_nan=True), name
+
+
+@pytest.mark.parametrize("settings", [
     {}, {"activation": "mish", "bias": 0.3}, {"initializer": "lsuv", "activation": "gelu"},
-    {"kind": "cnn", "dense": 1, "activation": "tanh"},
+    {"kind": "cnn", "dense": 1, "activation": "tanh"}, {"activation": "relu", "bias": 0.1},
+    {"activation": "sigmoid"}, {"normalization": "batch"}, {"dropout": "alpha"},
 ])  # fmt: skip
 def test_shallower_is_a_prefix(settings: dict[str, Any]) -> None:
-    deep, shallow = (predict(experiment(depth=d, **settings)) for d in (32, 16))
+    deep, shallow = (predict(experiment(depth=d, **settings)) for d in (128, 16))
     if settings.get("kind") == "cnn":  # the dense layer comes at another depth
         assert np.array_equal(deep.variance[:16], shallow.variance[:16])
         return
@@ -331,6 +354,18 @@ def test_delta_orthogonal_sees_no_edge() -> None:
     wider = predict(experiment(kind="cnn", initializer="delta_orthogonal", depth=4))
     expected = float(gaussian_moments("selu", 0.0, 3 / 32).variance)
     assert wider.variance[1] == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("name", ["selu", "softplus"])
+@pytest.mark.parametrize("centre", [1e-3, 0.02, 0.3, 50.0])
+def test_variances_that_differ_by_rounding_alone(name: str, centre: float) -> None:
+    """Of a real data set's samples, which a deep network makes alike."""
+    variance = centre * (1 + 1e-15 * (np.arange(64.0) % 2)).reshape(64, 1, 1)
+    found = after_activation(ACTIVATIONS[name], np.zeros((1, 1, 1)), variance)
+    exact = gaussian_moments(name, 0.0, centre)
+    references = (exact.mean, exact.second_moment, exact.derivative_second_moment)
+    for values, reference in zip(found, references, strict=True):
+        assert values == pytest.approx(float(reference), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ["selu", "tanh", "relu6", "sin"])
