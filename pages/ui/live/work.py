@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import threadpoolctl
 import torch
 
 from pages.ui.live import cache
@@ -136,6 +137,8 @@ def _start() -> None:
 
     All but one prefer theory, so that many visitors' theory does not keep all seeds waiting.
     """
+    if not _workers:  # NumPy's threads would wait, spinning, for cores that the workers have
+        threadpoolctl.threadpool_limits(1, user_api="blas")
     while len(_workers) < CORES:
         first = len(_workers) < max(CORES - 1, 1)
         name = f"work-{len(_workers)}"
