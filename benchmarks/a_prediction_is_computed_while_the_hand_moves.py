@@ -1,9 +1,9 @@
 """A prediction of settings never computed before, against the matrix products of one seed.
 
-Claim: the default network in 10 ms at 32 layers, 25 ms at 128 and 60 ms at 512, about as long as one
-seed's bare chain of matrix products takes on one thread; copies of a layer that has settled cost
-next to nothing. Settings under which the correlation of two samples needs an integral a layer, and
-images with an edge, do not reach that: they take up to 2 ms a layer.
+Claim: the default network in 10 ms at 32 layers, 25 ms at 128 and 60 ms at 512, about as long as
+one seed's bare chain of matrix products takes on one thread; copies of a layer that has settled
+cost next to nothing. Settings under which the correlation of two samples needs an integral a
+layer, and images with an edge, do not reach that: they take up to 2 ms a layer.
 
 Every round has a weight factor of its own in the last digits, so that nothing is found in a cache.
 """
