@@ -14,8 +14,9 @@ def answers() -> Mapping[str, channel.Answer]:
     """Returns who answers what is asked over the live channel; brings torch, hence so late."""
     from pages.moment_map import live as moment_map
     from pages.propagate import live as propagate
+    from pages.train import live as train
 
-    return {"map": moment_map.answer, "propagate": propagate.answer}
+    return {"map": moment_map.answer, "propagate": propagate.answer, "train": train.answer}
 
 
 app = st.App("pages/frame.py", lifespan=warm_up.lifespan, routes=[channel.route(answers)])

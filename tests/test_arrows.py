@@ -54,8 +54,8 @@ PAGE_RANKS = {
         "live": 2, "page": 2,
     },
     "train": {
-        "job": 0, "arm_traces": 0, "text": 0, "figures": 1, "layer_figures": 1, "tabs": 2,
-        "progress": 3, "page": 4,
+        "job": 0, "look": 0, "arm_traces": 0, "text": 0, "figures": 1, "layer_figures": 1,
+        "tabs": 2, "live": 3, "progress": 4, "page": 5,
     },
     "ui": {
         "assets": 0, "departure": 0, "drawer": 0, "page_link": 0, "page_settings": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 import weakref
@@ -26,6 +27,7 @@ __all__ = [
     "end",
     "is_busy",
     "is_forgotten",
+    "known",
     "pace",
     "revive",
 ]
@@ -37,7 +39,7 @@ ROUTINE = 3.0  # seconds between signs of life where nothing moves; a lease last
 SESSION = "training"
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def _shelf() -> weakref.WeakValueDictionary[str, Training]:
     """All trainings of this server that somebody still holds, by their job's unguessable id."""
     return weakref.WeakValueDictionary()
@@ -80,6 +82,11 @@ def begin(experiments: Sequence[Experiment]) -> Training:
             "watches ends within a minute; try again then."
         )
     return _keep(live.begin(experiments, _slots()))
+
+
+def known(job: str) -> Training | None:
+    """Returns the training of that id, while anybody holds it."""
+    return _shelf().get(job)
 
 
 def adopt(job: str) -> Training | None:

@@ -9,7 +9,6 @@ import streamlit as st
 
 from pages.train import job, progress, text
 from pages.ui import controls, notices, page_settings, session, views
-from pages.ui.chart import resend
 from pages.ui.clicks import once
 from pages.ui.text import plain
 from snn_core.spec import Experiment
@@ -23,7 +22,6 @@ FIRST = 0.5  # seconds that the page waits for the first record, so that it open
 def main() -> None:
     """Reads the setting, finds or starts the training, draws its controls and its curves."""
     session.open_link(page_settings.TRAIN)
-    resend()  # a full run may have remounted the charts
     st.title("Train", anchor=False)
     st.caption(text.INTRODUCTION)
     with st.container(key="frame"):

@@ -1,25 +1,24 @@
 """What is watched of a training: progress, curves, verdicts, and below them the tabs.
 
-Two fragments look at it while it runs. `pulse`, many times a second, sends what the charts have
-grown by; `draw`, once a second, renders them, the words and whatever else there is to read. A page
-that were rendered anew at every look could not keep up.
+While it runs the live channel brings the charts further (`pages.train.live`); two fragments draw
+the rest: `pulse` how far it is, `draw`, once a second, the words and whatever else is to be read.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from pages.train import figures, job, text
-from pages.train.arm_traces import Drawing
-from pages.train.tabs import Look, draw_tabs, growing, pictures
+from pages.train import job, tabs, text
+from pages.train.live import curves
+from pages.train.look import Look, shown
 from pages.ui import session, views
-from pages.ui.chart import feed, plotly_view
+from pages.ui.chart import channel_is_blocked, plotly_view
 from pages.ui.departure import depart
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
 from snn_core.spec import Experiment
@@ -31,76 +30,48 @@ from snn_core.train.live import Training, go_back, history
 
 __all__ = ["PROGRESS", "draw", "files", "go_on", "only", "pulse"]
 
-EVERY = 0.15  # seconds between looks at what has grown
-LOOKS = 4  # in a run of `pulse`
-BREATH = 0.03  # at least, so that the training gets its turn
 PROGRESS = "pulse"  # the fragment that draws the progress
-PULSE = 2 * EVERY  # seconds until its first run; the next waits for that one's end
+PULSE = 0.5  # seconds between two of its runs
 CALM = 1.0  # between those of `draw`
-MOST_POINTS = 400  # of a curve
 GOALS = ("90", "80", "95", "99", "70", "60")  # per cent of validation accuracy, or of R²
 MOST_ROWS = 100_000  # of a table of layers; every second, third ... record beyond
 
 
 def pulse() -> None:
-    """Draws the progress, and sends the charts what is new, in a few looks at a running training.
-
-    The page compares and renders everything anew at the end of a run, so a run has several looks.
-    One that a person's click is waiting for ends at the next of them.
-    """
+    """Draws how far the training is; where it has come to rest the page follows."""
     training = job.current()
     if training is None:
         return
-    inline = st.session_state.pop("train.inline", False)  # the rest of the page is waiting
-    begun = time.monotonic()
-    for place in range(1 if inline else LOOKS):
-        job.beat()
-        records = history(training)
-        if not place:
-            steps = max(arm.training.steps for arm in training.experiments)
-            st.progress(*text.pace(records, steps, training.job.state))
-        busy = _follow(training)
-        if not busy:
-            return
-        if records:
-            look = _look(training, busy, None)
-            feed({"curves": partial(_curves, look)} | growing(look), pictures(look), place)
-        if not inline:
-            begun = _next_look(begun)
-
-
-def _next_look(begun: float) -> float:
-    """Sleeps until the look after the one that began then; returns when it begins.
-
-    Where a person's click is waiting, Streamlit ends the run as soon as it reads its state.
-    """
-    due = max(begun + EVERY, time.monotonic() + BREATH)
-    while (left := due - time.monotonic()) > 0:
-        time.sleep(min(left, BREATH))
-        job.current()
-    return time.monotonic()
+    job.beat()
+    steps = max(arm.training.steps for arm in training.experiments)
+    st.progress(*text.pace(history(training), steps, training.job.state))
+    _follow(training)
 
 
 def draw() -> None:
-    """Draws the curves, and what there is to read."""
+    """Draws the curves, and what there is to read.
+
+    Figures of a training that runs are told with the whole page only, where the channel is there.
+    """
     training = job.current()
     if training is None:
         return
-    busy = _follow(training)
+    busy, inline = _follow(training), st.session_state.pop("train.inline", False)
     records = history(training)
     if not records:
         return
     with st.container(key="scrub"):  # also while empty, so that what follows keeps its place
         at = None if busy else _scrub(training, records)
     upto = [s for s in records if at is None or s.step <= at]
-    look = _look(training, busy, at)
+    look = _look(training, busy, at, whole=inline or not busy or channel_is_blocked())
     regression = text.is_regression(training.experiments[0])
     alt = text.curves_alt(look.records, look.names, regression)
-    plotly_view(_curves(look), "curves", alt, live=True)
+    drawn = curves(look) if look.whole else None
+    plotly_view(drawn, "curves", alt, live=busy, question=_question(look, busy))
     changed = text.changes(training.notes)
     st.caption(f"{changed} {text.CURVES}".strip())
     _verdicts(look, upto)
-    draw_tabs(look)
+    tabs.draw_tabs(look)
     depart()
 
 
@@ -114,15 +85,22 @@ def _follow(training: Training) -> bool:
     return busy
 
 
-def _look(training: Training, busy: bool, at: int | None) -> Look:
-    shown, names = _shown(training, busy), text.names(training.experiments)
-    return Look(training, shown, names, at)
+def _look(training: Training, busy: bool, at: int | None, whole: bool) -> Look:
+    memory = st.session_state.setdefault("train.pictures", {})
+    named = text.names(training.experiments)
+    return Look(training, shown(training, busy), named, at, memory, whole=whole)
 
 
-def _curves(look: Look) -> Drawing:
-    regression = text.is_regression(look.training.experiments[0])
-    changed = [int(str(note["step"])) for note in look.training.notes]
-    return figures.curves(look.records, look.names, regression, look.at, changed)
+def _question(look: Look, busy: bool) -> dict[str, Any]:
+    """What the live channel is asked: to send what the charts in sight grow by."""
+    view = {"tab": session.view("tab", tabs.names(look))}
+    layer = st.session_state.get(session.key("view.layer"))
+    return {
+        "ask": "train",
+        "query": {"job": look.training.job.id},
+        "view": view | ({} if layer is None else {"layer": str(layer)}),
+        "follow": busy,
+    }
 
 
 def only(fragment: str) -> None:
@@ -147,18 +125,6 @@ def go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | Non
     st.session_state["train.at"] = None
     if playing:
         training.job.play()
-
-
-def _shown(training: Training, busy: bool) -> list[Snapshot]:
-    """Returns few enough records to draw; which ones does not change when others come."""
-    news, stride = training.job.since(), 1
-    while news.next / stride > MOST_POINTS:
-        stride *= 2
-    pairs = zip(news.indices, news.items, strict=True)
-    shown = [item for index, item in pairs if index % stride == 0]
-    if not busy and shown[-1] is not news.items[-1]:
-        shown.append(news.items[-1])
-    return shown
 
 
 def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:

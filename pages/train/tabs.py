@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,8 @@ import streamlit as st
 
 from pages.train import figures, job, layer_figures, text
 from pages.train.arm_traces import Drawing, record_at
-from pages.ui import session, views
+from pages.train.look import Look
+from pages.ui import views
 from pages.ui.chart import plotly_view
 from snn_core.spec import input_shape
 from snn_core.train import (
@@ -20,57 +20,42 @@ from snn_core.train import (
     Checkpoint,
     Histograms,
     Run,
-    Snapshot,
     checkpoint_at,
     decision_boundary,
     histograms,
 )
 from snn_core.train.live import Training
 
-__all__ = ["TABS", "Look", "draw_tabs", "growing", "pictures"]
+__all__ = ["TABS", "draw_tabs", "growing", "names", "pictures"]
 
 COARSE, FINE = 24, 48  # points on a side of a decision boundary, while it runs and at rest
 QUICK = 0.2  # seconds
 SOON = "The first networks are being drawn."
 
 
-@dataclass(frozen=True)
-class Look:
-    """What a tab draws from: the training, its records, the step looked at (None: the newest)."""
-
-    training: Training
-    records: Sequence[Snapshot]
-    names: list[str]
-    at: int | None
-
-    @property
-    def step(self) -> int:
-        """The step that is looked at."""
-        return self.records[-1].step if self.at is None else self.at
-
-
 def draw_tabs(look: Look) -> None:
     """Draws the tabs, and in the open one its figures; the others cost nothing."""
-    names = _names(look)
-    for tab, name in zip(views.tabs(names), names, strict=True):
+    known = names(look)
+    for tab, name in zip(views.tabs(known), known, strict=True):
         if tab.open:
             with tab:
                 TABS[name](look)
 
 
-def growing(look: Look) -> dict[str, Callable[[], Drawing]]:
-    """Returns how to make the open tab's figures that grow with every record, by their key."""
-    figures = GROWING.get(session.view("tab", _names(look)), {})
+def growing(look: Look, tab: str) -> dict[str, Callable[[], Drawing]]:
+    """Returns how to make a tab's figures that grow with every record, by their key."""
+    figures = GROWING.get(tab, {})
     return {key: partial(make, look) for key, make in figures.items()}
 
 
-def pictures(look: Look) -> dict[str, Callable[[], Drawing | None]]:
-    """Returns how to make the open tab's figures that are another at every step, by their key."""
-    figures = PICTURES.get(session.view("tab", _names(look)), {})
+def pictures(look: Look, tab: str) -> dict[str, Callable[[], Drawing | None]]:
+    """Returns how to make a tab's figures that are another at every step, by their key."""
+    figures = PICTURES.get(tab, {})
     return {key: partial(make, look) for key, make in figures.items()}
 
 
-def _names(look: Look) -> list[str]:
+def names(look: Look) -> list[str]:
+    """Returns the tabs that there are for a training."""
     return [name for name in TABS if name != "Boundary" or _plane(look.training)]
 
 
@@ -80,9 +65,15 @@ def _plane(training: Training) -> bool:
     return input_shape(arm) == (2,) and not text.is_regression(arm)
 
 
+def _chart(look: Look, make: Callable[[Look], Drawing], key: str, alt: str) -> None:
+    """Draws a chart; of a training that runs its figure is left to the live channel."""
+    busy = job.is_busy(look.training)
+    plotly_view(make(look) if look.whole else None, key, alt, live=busy)
+
+
 def _moments(look: Look) -> None:
     each = [text.layers_alt(look.records, look.names, n) for n in ("variance", "mean")]
-    plotly_view(_heat(look), "heat", " ".join(each), live=True)
+    _chart(look, _heat, "heat", " ".join(each))
     st.caption(text.MOMENTS)
 
 
@@ -92,7 +83,7 @@ def _heat(look: Look) -> Drawing:
 
 def _orbits(look: Look) -> None:
     alt = text.layers_alt(look.records, look.names, "variance")
-    plotly_view(_orbit_lines(look), "orbits", f"Orbits. {alt}", live=True)
+    _chart(look, _orbit_lines, "orbits", f"Orbits. {alt}")
     st.caption(text.ORBITS)
 
 
@@ -102,7 +93,7 @@ def _orbit_lines(look: Look) -> Drawing:
 
 def _drift(look: Look) -> None:
     alt = text.layers_alt(look.records, look.names, "tau")
-    plotly_view(_drift_lines(look), "drift", alt, live=True)
+    _chart(look, _drift_lines, "drift", alt)
     st.caption(text.DRIFT)
 
 
@@ -112,7 +103,7 @@ def _drift_lines(look: Look) -> Drawing:
 
 def _gradients(look: Look) -> None:
     alt = text.layers_alt(look.records, look.names, "gradient_variance")
-    plotly_view(_gradient_lines(look), "gradients", alt, live=True)
+    _chart(look, _gradient_lines, "gradients", alt)
     st.caption(f"{_of_step(look, _recorded(look))} {text.GRADIENTS}")
 
 
@@ -122,7 +113,7 @@ def _gradient_lines(look: Look) -> Drawing:
 
 def _saturation(look: Look) -> None:
     alt = text.layers_alt(look.records, look.names, "saturated")
-    plotly_view(_saturation_lines(look), "saturation", alt, live=True)
+    _chart(look, _saturation_lines, "saturation", alt)
     st.caption(f"{_of_step(look, _recorded(look))} {text.SATURATION}")
 
 
@@ -148,7 +139,7 @@ def _boundary(look: Look) -> None:
         st.info(SOON)
         return
     alt = f"Decision boundary at step {step} of " + ", ".join(look.names) + "."
-    plotly_view(layer_figures.boundaries(found, look.names), "boundary", alt)
+    _chart(look, lambda _: layer_figures.boundaries(found, look.names), "boundary", alt)
     st.caption(f"{_of_step(look, step)} {text.BOUNDARY}")
 
 
@@ -175,15 +166,13 @@ def _histograms(look: Look) -> None:
         for index, each in enumerate(found)
         if each is not None
     )
-    plotly_view(layer_figures.histogram(found, layer), "histograms", alt)
+    _chart(look, lambda _: layer_figures.histogram(found, layer), "histograms", alt)
     st.caption(f"{_of_step(look, step)} {text.HISTOGRAMS}")
-    st.session_state["train.layer"] = layer
 
 
 def _histogram_bars(look: Look) -> Drawing | None:
-    layer = st.session_state.get("train.layer", 1)
-    found, _ = _bars(look, layer)
-    return layer_figures.histogram(found, layer) if found else None
+    found, _ = _bars(look, look.layer)
+    return layer_figures.histogram(found, look.layer) if found else None
 
 
 def _bars(look: Look, layer: int) -> tuple[list[Histograms | None], int]:
@@ -206,7 +195,7 @@ def _pictured(
     run = look.training.run
     if run is None or not run.checkpoints:
         return [], 0
-    kept = st.session_state.get("train.picture", (None, 0.0, [], 0))
+    kept = look.memory.get("picture", (None, 0.0, [], 0))
     checkpoint = checkpoint_at(run, look.step)
     key = (look.training.job.id, look.training.job.since().epoch, name, checkpoint.step)
     stale = key[:3] != (kept[0] or ())[:3] or not job.is_busy(look.training)
@@ -216,7 +205,7 @@ def _pictured(
         now = time.monotonic()
         spent = now - begun
         kept = (key, now + spent * (0.25 if spent < QUICK else 5), found, checkpoint.step)
-        st.session_state["train.picture"] = kept
+        look.memory["picture"] = kept
     return kept[2], kept[3]
 
 

@@ -57,7 +57,7 @@ def sent(known: Any, new: Figure) -> tuple[Any, Figure]:
     patch = difference(known, new) if known else None
     if patch is None:
         return opened(new), numbers(new)
-    return known, patch
+    return known, numbers(patch)
 
 
 @settings(max_examples=60)

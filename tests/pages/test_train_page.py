@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock, patch
+from unittest.mock import patch
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -496,26 +496,3 @@ def test_a_logarithmic_axis_has_ticks_where_its_values_are(least: float, ratio: 
     assert len(near) >= 2 or ratio < 5
     assert near, found
     assert len(set(found["ticktext"])) == len(found["tickvals"])
-
-
-@given(st.lists(st.floats(0.0, 10.0), min_size=1, max_size=20))
-def test_looks_keep_their_pace_however_late_one_is(works: list[float]) -> None:
-    now, begun, pauses = 0.0, 0.0, []
-
-    def sleep(seconds: float) -> None:
-        nonlocal now
-        pauses.append(seconds)
-        now += seconds
-
-    def clock() -> float:
-        nonlocal now
-        now += 0.01  # another thread may have its turn between any two calls
-        return now
-
-    fake = Mock(sleep=sleep, monotonic=clock)
-    with patch.object(progress, "time", fake), patch.object(progress.job, "current"):
-        for work in works:
-            begun, before = progress._next_look(begun), begun
-            assert begun - before >= progress.EVERY
-            now += work
-    assert all(0 < pause <= progress.BREATH for pause in pauses)

@@ -66,14 +66,14 @@ def difference(sent: Sent, new: dict[str, Any]) -> dict[str, Any] | None:
                 sent.replaced.add((index, name))
             elif len(value) > first[index, name]:
                 start = first[index, name]
-                append.append([index, name, start, numbers(value[start:])])
+                append.append([index, name, start, value[start:]])
     whole = [(i, name, new["data"][i][name]) for i, name in sorted(sent.replaced)]
     if sum(value.size for *_, value in whole) > MOST_REPLACED:
         return None
     sent.figure = new
     sent.looks += 1
     sent.lengths.append(_lengths(new))
-    return numbers({"append": append, "set": whole, "layout": new["layout"]})
+    return {"append": append, "set": whole, "layout": new["layout"]}
 
 
 def _grew(before: object, after: np.ndarray) -> bool:

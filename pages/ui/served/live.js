@@ -22,6 +22,7 @@ function tell(what, ...news) {
 export const isOpen = () => socket?.readyState === WebSocket.OPEN;
 export const isBlocked = () => !everOpen && failures > 1;
 export const isAhead = () => isOpen() && moved.size > 0;
+export const isFollowing = () => isOpen() && Boolean(page?.follow);
 
 function open() {
   socket = new WebSocket(new URL("live", document.baseURI).href.replace(/^http/, "ws"));
@@ -30,7 +31,7 @@ function open() {
     everOpen = true;
     failures = inFlight = 0;
     tell("state");
-    if (moved.size) next();
+    if (moved.size || page?.follow) next();
   };
   socket.onmessage = ({ data }) => receive(unframed(data));
   socket.onclose = () => {
@@ -104,10 +105,18 @@ function next() {
 export function set(given) {
   page = given;
   if (!socket && page) open();
-  if (page && asked && JSON.stringify(question()) !== asked) {
+  if (page && JSON.stringify(question()) === asked) return;
+  if (page?.follow) next();
+  else if (asked) {
     asked = "";
     n += 1;
   }
+}
+
+// Asks the same again: a message was lost.
+export function again() {
+  asked = "";
+  if (page?.follow) next();
 }
 
 // The chart that told of this setting has left the page.

@@ -186,13 +186,24 @@ function changed(before, after) {
     .map((name) => [index, name]));
 }
 
-// Asks once for the whole figure.
+// Asks once for all that is followed anew.
 function lost(chart, token) {
   if (chart.lost !== token) {
     chart.lost = token;
-    chart.demand(token);
+    live.again();
   }
   return false;
+}
+
+// A figure whose numbers will grow: rows of them that can be added to.
+function growable({ data, layout }) {
+  const grown = (value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
+  return {
+    layout,
+    data: data.map((trace) => Object.fromEntries(
+      Object.entries(trace).map(([name, value]) => [name, grown(value)]),
+    )),
+  };
 }
 
 // Plotly's own button can't be reached by keyboard. It stands beside the figure, not in it: an
@@ -316,11 +327,18 @@ async function drawNext() {
 // until the first seeds of the new setting are there.
 live.on("figure", (message) => {
   const chart = NAMED.get(message.chart);
-  if (!chart?.figure) return;
-  const figure = message.stage === "theory" ? overlaid(chart.figure, message.figure) : message.figure;
+  if (!chart || (!chart.figure && !message.token && message.stage !== "whole")) return;
+  if (message.patch) {
+    if (take(chart, message)) ask(chart);
+    return;
+  }
+  let { figure } = message;
+  if (message.stage === "theory") figure = overlaid(chart.figure, figure);
+  if (message.token) figure = growable(figure);
+  chart.fed = performance.now();
   chart.skipped = undefined;
   if (message.alt) chart.data = { ...chart.data, alt: message.alt };
-  if (take(chart, { figure, id: message.id })) ask(chart);
+  if (take(chart, { figure, id: message.id, token: message.token })) ask(chart);
   if (message.alt) chart.root.setAttribute("aria-label", message.alt);
 });
 
@@ -333,8 +351,9 @@ live.on("settled", () => {
 });
 
 live.on("state", () => {
-  for (const { note, data } of NAMED.values()) {
+  for (const { note, data, told, blocked } of NAMED.values()) {
     if (note) note.hidden = !(data.question && live.isBlocked());
+    if (data.question && live.isBlocked() && !told) blocked();
   }
 });
 
@@ -379,13 +398,6 @@ function sight(chart) {
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  if (data.feed) {
-    for (const [name, news] of Object.entries(data.feed)) {
-      const fed = NAMED.get(name);
-      if (fed && take(fed, news)) ask(fed);
-    }
-    return;
-  }
   let chart = CHARTS.get(parentElement);
   if (!chart) {
     const root = parentElement.querySelector(".plotly-view");
@@ -397,7 +409,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     CHARTS.set(parentElement, chart);
   }
   chart.clicked = (point) => setTriggerValue("point", point);
-  chart.demand = (token) => setTriggerValue("lost", token);
+  chart.blocked = () => {
+    chart.told = true;
+    setTriggerValue("blocked", true);
+  };
   chart.data = data;
   if (chart.node) chart.root.setAttribute("aria-label", data.alt || "");
   NAMED.set(data.name, chart);
@@ -410,10 +425,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (NAMED.get(data.name) === chart) NAMED.delete(data.name);
     live.leave(chart.data.question);
   };
-  if (data.id && chart.figure && live.isAhead()) { // older than what the hand has drawn
+  const older = data.live ? live.isFollowing() && chart.fed : data.id && live.isAhead();
+  if (!data.live) chart.fed = 0;
+  if (chart.figure && older) { // than what the channel has brought
     chart.skipped = data;
     return leave;
   }
+  if (!data.figure) return leave; // the channel brings it
   const fresh = take(chart, data);
   if (chart.node && !alike(theme(chart.root), chart.colours)) askWhole(chart);
   else if (fresh) ask(chart);
