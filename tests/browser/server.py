@@ -18,8 +18,8 @@ STARTS_WITHIN = 90  # seconds
 
 
 @contextmanager
-def serve(log: Path) -> Iterator[str]:
-    """Yields the address of a fresh server that runs app.py and writes its output to the log."""
+def serve(log: Path, script: Path = ROOT / "app.py") -> Iterator[str]:
+    """Yields the address of a fresh server that runs the script and writes to the log."""
     port = _free_port()
     options = {
         "server.port": port,
@@ -28,7 +28,7 @@ def serve(log: Path) -> Iterator[str]:
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
     }
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
+    command = [sys.executable, "-m", "streamlit", "run", str(script)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     with log.open("w") as output:
