@@ -294,15 +294,27 @@ def put(new: Draft) -> None:
 def jump(new: Draft) -> None:
     """Replaces the whole draft so that `undo` brings this one back."""
     before = st.session_state.get(_own("before"), [])
-    st.session_state[_own("before")] = [*before, _draft()][-MOST_UNDONE:]
+    st.session_state[_own("before")] = [*before, (_draft(), _numbers())][-MOST_UNDONE:]
     put(new)
 
 
 def undo() -> None:
-    """Goes back to the draft before the last jump, where there was one."""
-    *rest, last = st.session_state.get(_own("before"), []) or [_draft()]
+    """Goes back to the draft and the numbers before the last jump, where there was one."""
+    *rest, last = st.session_state.get(_own("before"), []) or [(_draft(), _numbers())]
     st.session_state[_own("before")] = rest
-    put(last)
+    put(last[0])
+    _put_numbers(last[1])
+
+
+def _numbers() -> dict[str, str]:
+    """What the link says of the page's numbers; those it does not name have their usual value."""
+    view = st.session_state[_own("view")]
+    return {k: v for k, v in view.items() if k.removeprefix(VIEW) in desk().numbers}
+
+
+def _put_numbers(new: Mapping[str, str]) -> None:
+    view, old = st.session_state[_own("view")], _numbers()
+    st.session_state[_own("view")] = {k: v for k, v in view.items() if k not in old} | dict(new)
 
 
 def can_undo() -> bool:
@@ -323,8 +335,9 @@ def open_setting(experiment: Experiment) -> None:
 
 
 def reset() -> None:
-    """Puts every setting back to what the page opens with."""
+    """Puts every setting and every number back to what the page opens with."""
     jump(desk().read(desk().opening)[0])
+    _put_numbers({})
 
 
 def only(fragment: str) -> None:

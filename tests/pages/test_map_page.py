@@ -65,6 +65,21 @@ def test_its_state_is_in_the_link_and_the_link_opens_it() -> None:
     assert chart(again, "plane")["alt"] == chart(at, "plane")["alt"]
 
 
+def test_reset_puts_back_every_number_and_undo_brings_them_again() -> None:
+    opening = at_map()
+    moved = {name: f"{(low + usual) / 2:.4g}"
+             for name, (low, _, usual) in desks.MAP.numbers.items()}  # fmt: skip
+    at = opened(SMALL | {f"view.{name}": value for name, value in moved.items()}
+                | {"view.axis": "log", "activation": "tanh"}, MAP)  # fmt: skip
+    before = link(at)
+    at = press(at, "reset")
+    assert link(at) == {"view.axis": "log"}  # how it is drawn is no setting
+    for name in ("omega", "tau", "mean", "variance"):
+        assert chart(at, f"slide.view.{name}")["value"] == desks.MAP.numbers[name][2]
+    at = press(at, "undo")
+    assert link(at) == before != link(opening)
+
+
 @pytest.mark.parametrize("name", ["theorem_1", "theorem_2", "theorem_3", "entry"])
 def test_theorems_are_proved_at_a_click(name: str) -> None:
     at = press(at_map(), f"prove.{name}")
