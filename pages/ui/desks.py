@@ -28,7 +28,7 @@ def _read_arms(query: Mapping[str, str]) -> tuple[Draft, list[str]]:
         draft = {k: v for k, v in draft.items() if not k.startswith("data.")}
         draft["data"] = "digits" if images else "moons"
         if query.get("data") == data:
-            found = [*found, f"{data} is drawn from a law and has nothing to learn."]
+            found = [*found, f"{data} is random noise and has nothing to learn."]
     return draft, found
 
 

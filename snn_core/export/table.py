@@ -32,7 +32,7 @@ def curves_csv(
     """Returns one row for every record, arm and seed, as CSV text with a header.
 
     Columns: step, epoch, arm (its index), arm_name, seed (its index), the losses and accuracies,
-    and learning_rate, of the next update. Losses are in nats, or squared errors of standardised
+    and learning_rate, of the next update. Losses are in nats, or squared errors of standardized
     targets, whose accuracy is R^2. What is not a number is ``nan``.
 
     Raises:
