@@ -41,8 +41,8 @@ def traces(at: AppTest, key: str = "plane") -> dict[str, Mapping[str, Any]]:
 
 def test_it_opens_with_selus_fixed_point() -> None:
     at = at_map()
-    assert "mean 0 and variance 1 are attracting" in chart(at, "plane")["alt"]
-    assert "22 % closer each layer" in text(at)
+    assert "One fixed point, attracting: mean 0 and variance 1." in chart(at, "plane")["alt"]
+    assert "shrinks by 22 % each layer" in text(at)
     assert {"basin", "one layer", "orbit of the map", "measured, median of the seeds"} <= set(
         traces(at)
     )
@@ -130,11 +130,11 @@ def test_the_designer_finds_the_selu_and_the_page_takes_it() -> None:
     alpha, scale = solve_selu(0.1, 1.5)
     assert f"α = {alpha:.10g}, λ = {scale:.10g}" in text(at)
     at = press(at, "use_design")
-    assert "mean 0.1 and variance 1.5 are" in chart(at, "plane")["alt"]
+    assert "attracting: mean 0.1 and variance 1.5." in chart(at, "plane")["alt"]
     assert float(link(at)["activation.alpha"]) == pytest.approx(alpha)
     at = press(at, "undo")
     assert "activation.alpha" not in link(at)
-    assert "mean 0 and variance 1 are" in chart(at, "plane")["alt"]
+    assert "attracting: mean 0 and variance 1." in chart(at, "plane")["alt"]
 
 
 def test_the_designer_says_that_the_official_example_repels() -> None:
