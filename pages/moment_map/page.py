@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -16,19 +16,22 @@ from snn_core.spec import Experiment, activation_of, from_query, to_query
 from snn_core.theory.field import Orbit, basin, orbit, vector_field
 from snn_core.theory.fixed_points import FixedPoint, distance, fixed_point
 from snn_core.theory.search import FixedPoints, fixed_points
-from snn_core.wording import percent
+from snn_core.wording import amount, count, percent
 
-AXES = ("linear", "log")
+AXES = ("auto", "linear", "log")
 MEANS = (-2.0, 2.0)  # the window
 VARIANCES = {"linear": (0.0, 4.0), "log": (0.01, 20.0)}
+TOO_FLAT = 0.1  # a domain that reaches no higher, as a share of the linear axis
 # Points of the grid a side and most layers of the shade: at rest, and under a hand. The second
 # pair is for an activation whose moments are integrals, which take a hundred times as long.
 FINE, COARSE = (48, 200), (24, 200)
 FEW, FEWER = (24, 60), (12, 30)
 LAYERS = 50  # of the orbit
+SAME = 1e-4  # nearer than that, two fixed points are one
 NEAR = 0.05  # of the orbit's end from the fixed point that it goes to
 HEIGHT, NARROW = 470, 880  # pixels
-STOPPED = "No network is drawn beside it: stopped."
+TWO_ROWS = 92  # pixels for the legend; the plane keeps its size where one row will do
+STOPPED = "No network is measured: stopped."
 
 
 def main() -> None:
@@ -75,7 +78,8 @@ def _map(experiment: Experiment) -> None:
             experiment = state.experiment(widgets.used)
         except ValueError:
             pass  # the whole run, once the hand lets go, says what is wrong
-    act, log = activation_of(experiment.network), state.view("axis", AXES) == "log"
+    act, (theorem, domain) = activation_of(experiment.network), proofs.domain()
+    log = _is_log(domain)
     omega, tau = state.number("omega"), state.number("tau")
     start = (state.number("mean"), state.number("variance"))
     found = fixed_points(act, omega, tau, (-3.0, 3.0), (1e-3, 50.0))
@@ -83,6 +87,9 @@ def _map(experiment: Experiment) -> None:
     limit = _limit(found, predicted)
     if limit is None and not moving:
         limit = fixed_point(act, omega, tau, start)
+    points = list(found.points)
+    if isinstance(limit, FixedPoint) and all(_apart(limit, p) for p in points):
+        points.append(limit)  # beyond the bounds of the search
     exact = act.moments is not None
     count, most = (COARSE if exact else FEWER) if moving else (FINE if exact else FEW)
     fine, few = _grid(log, count), _grid(log, 13)
@@ -95,20 +102,22 @@ def _map(experiment: Experiment) -> None:
         vector_field(act, omega, tau, *fine),
         layers,
         vector_field(act, omega, tau, *few),
-        found.points,
+        points,
         predicted,
         None if p is None else np.stack([p.mean, p.detail.within], axis=1),
         log,
+        domain,
         proofs.own_box(),
     )
     incoming = (omega * start[0], tau * start[1])
     figure = panels.figure(
         [plane, figures.activation_graph(act, *incoming)],
-        [*figures.plane_keys(), *figures.activation_keys()],
+        [*figures.plane_keys(plane, theorem), *figures.activation_keys()],
         hover="closest",
     )
     figures.shaded(figure, figures.layers_scale())
     figure["layout"] |= {"height": HEIGHT, "dragmode": "select"}
+    figure["layout"]["margin"]["t"] = TWO_ROWS
     figure["layout"]["meta"]["narrow"]["height"] = NARROW
     figure["layout"]["legend"]["traceorder"] = "normal"  # a filled curve would turn it round
     alt = text.plane_alt(found, predicted, omega, tau)
@@ -127,6 +136,19 @@ def _limit(found: FixedPoints, predicted: Orbit) -> FixedPoint | None:
     end = (float(predicted.mean[seen][-1]), float(predicted.variance[seen][-1]))
     near = [p for p in found.points if distance((p.mean, p.variance), end) < NEAR]
     return near[0] if near else None
+
+
+def _apart(one: FixedPoint, other: FixedPoint) -> bool:
+    return distance((one.mean, one.variance), (other.mean, other.variance)) > SAME
+
+
+def _is_log(domain: Sequence[figures.Box]) -> bool:
+    """Whether the variance axis is logarithmic: as asked, or where the linear one is too short."""
+    axis = state.view("axis", AXES)
+    low, high = VARIANCES["linear"]
+    too_high = any(box[1][1] > high for box in domain)
+    too_flat = any(box[1][1] < low + TOO_FLAT * (high - low) for box in domain)
+    return axis == "log" or (axis == "auto" and (too_high or too_flat))
 
 
 def _grid(log: bool, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -172,15 +194,15 @@ def _network(
         ask = results.known if moving else results.propagation
         p = ask(there, detail=True)
     except (ValueError, MemoryError, RuntimeError) as error:
-        return None, f"No network is drawn beside it: {notices.sentence(error)}"
+        return None, f"No network is measured: {notices.sentence(error)}"
     if p is None:
         return None, "" if moving else STOPPED
     net = experiment.network
     return p, (
-        f"{text.MEASURED}: here ω is {np.nanmean(p.omega):.2g} and τ "
-        f"{np.nanmean(p.tau):.3g} on average, and {percent(np.nanmean(p.inside))} of the units "
-        f"have both within theorem 1's bounds ({net.depth} layers of {net.width}, "
-        f"{there.seeds} seeds)."
+        f"{text.MEASURED}: here ω is {amount(np.nanmean(p.omega), 2)} and τ "
+        f"{amount(np.nanmean(p.tau), 3)} on average, and {percent(np.nanmean(p.inside))} of "
+        f"the units have both within theorem 1's bounds ({net.depth} layers of {net.width}, "
+        f"{count(there.seeds, 'seed')})."
     )
 
 
@@ -200,7 +222,12 @@ def _tools(experiment: Experiment) -> None:
         notices.share(state.link(experiment))
         with st.popover("Symbols"):
             st.markdown(text.SYMBOLS)
-        views.choose("axis", "Variance axis", AXES, "Of the plane.")
+        views.choose(
+            "axis",
+            "Variance axis",
+            AXES,
+            "Of the plane. auto: logarithmic where the theorem's domain needs it.",
+        )
 
 
 def _tabs(experiment: Experiment) -> None:

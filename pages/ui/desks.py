@@ -67,7 +67,7 @@ class Desk:
 PROPAGATE = Desk("propagate", ("axis", "layer", "mean", "more", "tab"), _read_one)
 MAP = Desk(
     "map",
-    ("axis", "claim", "framework", "more", "shade", "tab"),
+    ("axis", "claim", "domain", "framework", "more", "shade", "tab"),
     _read_one,
     numbers={
         "omega": (-2.0, 2.0, 0.0),  # of the map that is drawn

@@ -171,7 +171,7 @@ def _map_fields(known: Mapping[str, Field[Any]]) -> None:
     st.header("Inputs", anchor=False)
     for name in ("mean", "variance"):
         view_slider(name)
-    more = views.fold("more", "The network beside it")
+    more = views.fold("more", "The measured network")
     if more.open:
         with more:
             for name in ("depth", "width", "initializer", "constraint", "batch", "seeds"):

@@ -87,6 +87,35 @@ def test_theorems_are_proved_at_a_click(name: str) -> None:
     assert re.search(r"\d+ boxes, [\d.]+ m?s", text(at))
 
 
+def legend(at: AppTest) -> list[str]:
+    return [t["name"] for t in chart(at, "plane")["figure"]["data"] if t.get("showlegend")]
+
+
+def test_a_theorem_that_is_looked_at_has_its_domain_on_the_plane() -> None:
+    at = at_map()
+    assert "theorem 1's domain" in legend(at) and "view.domain" not in link(at)
+    at = press(at, "prove.theorem_2")
+    assert "theorem 2's domain" in legend(at) and link(at)["view.domain"] == "theorem_2"
+    layout = chart(at, "plane")["figure"]["layout"]
+    assert 3.0 in [shape["y0"] for shape in layout["shapes"]]
+    assert layout["yaxis"]["type"] == "log"  # to 16, which the linear axis does not reach
+    at = press(at, "show.theorem_1")
+    assert "theorem 1's domain" in legend(at) and "view.domain" not in link(at)
+    assert chart(at, "plane")["figure"]["layout"]["yaxis"]["type"] == "linear"
+    assert "badge[proved]" in text(at)  # what was proved stays
+
+
+def test_a_person_reads_one_minus_sign_and_no_computers_exponents() -> None:
+    far = {"activation": "relu", "view_mean": "-1.23", "view_omega": "-0.5"}
+    for tab in ("Proofs", "Designer", "Mean field"):
+        for query in (far, {"view_tau": "1.7"}, {"view_sigma_w": "1.5", "view_wanted_mean": "-1"}):
+            at = at_map(view_tab=tab, **query)
+            said = (
+                f"{text(at)} {chart(at, 'plane')['alt']} {' '.join(w.value for w in at.warning)}"
+            )
+            assert not re.search(r"(?<![\w/.)])-\d|\de[-+]?\d", said.replace("\\", "")), said
+
+
 def test_a_proof_waits_for_its_turn_and_gives_it_back() -> None:
     lane, at = proofs._lane(), at_map()
     assert lane.acquire(blocking=False)
