@@ -353,6 +353,7 @@ def phases(
     curve: CorrelationCurve,
     here: tuple[float, float],
     depths: bool,
+    caption: str = "",
 ) -> Drawing:
     """Returns order and chaos over the scales of weights and biases, and the correlation map.
 
@@ -408,6 +409,7 @@ def phases(
             _key("correlation map", {"line": {"color": CORRELATION, "width": 2}}),
         ],
         hover="closest",
+        caption=caption,
     )
     drawn["layout"]["meta"]["narrow"]["height"] = 680
     return shaded(drawn, _depths_scale() if depths else _chaos_scale())

@@ -40,8 +40,9 @@ def draw(act: Activation) -> None:
     )
     here = phase(act, w, b)
     said = _said(here, curve)
+    caption = f"{act.label}, σ_w {amount(w)}, σ_b {amount(b)}"
     plotly_view(
-        figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth"),
+        figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth", caption),
         "phases",
         f"Phases of {act.label}. {said}",
     )

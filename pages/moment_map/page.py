@@ -114,6 +114,7 @@ def _map(experiment: Experiment) -> None:
         [plane, figures.activation_graph(act, *incoming)],
         [*figures.plane_keys(plane, theorem), *figures.activation_keys()],
         hover="closest",
+        caption=text.caption(act, omega, tau, start),
     )
     figures.shaded(figure, figures.layers_scale())
     figure["layout"] |= {"height": HEIGHT, "dragmode": "select"}

@@ -12,7 +12,7 @@ from snn_core.theory.search import FixedPoints
 from snn_core.wording import amount, count, percent
 
 __all__ = [
-    "INTRODUCTION", "MEAN_FIELD", "MEASURED", "PLANE", "SHAPE", "SYMBOLS", "plane_alt",
+    "INTRODUCTION", "MEAN_FIELD", "MEASURED", "PLANE", "SHAPE", "SYMBOLS", "caption", "plane_alt",
     "settles", "shape", "shape_alt",
 ]  # fmt: skip
 
@@ -122,6 +122,14 @@ def plane_alt(found: FixedPoints, predicted: Orbit, omega: float, tau: float) ->
         f"Moment map at omega {amount(omega)}, tau {amount(tau)}. {found.reason} From "
         f"{words_of(_at(predicted, 0))} the orbit reaches {words_of(_at(predicted, last))} after "
         f"{count(last, 'layer')}."
+    )
+
+
+def caption(act: Activation, omega: float, tau: float, start: tuple[float, float]) -> str:
+    """Returns what the figure is of, in a line."""
+    return (
+        f"{act.label}, ω {amount(omega)}, τ {amount(tau)}; orbit from mean {amount(start[0])}, "
+        f"variance {amount(start[1])}"
     )
 
 

@@ -26,6 +26,7 @@ from snn_core.theory.predict import unit_moments as snn_map
 __all__ = [
     "Shelf",
     "fan_in",
+    "fullest",
     "kept",
     "known",
     "propagation",
@@ -40,6 +41,7 @@ __all__ = [
 
 MOST_BYTES = 48 * 2**20
 QUICK = 0.04  # seconds of a figure that follows a hand
+_TABS = ((True, False), (False, True))  # what they ask for: gradients, the costlier statistics
 PATIENCE = 1.0  # seconds without a sign of life that nobody minds, judged by the pace so far
 
 
@@ -127,6 +129,18 @@ def known(
     """
     st.empty()
     return _shelf().get((experiment, backward, detail))
+
+
+def fullest(p: Propagation) -> Propagation:
+    """Returns the result with the gradients and the costlier statistics, as far as they are kept.
+
+    They are those of the same networks: a tab that was looked at has measured them.
+    """
+    backward, detail = (_shelf().get((p.experiment, *which)) for which in _TABS)
+    if backward is not None:
+        gradients = {f: getattr(backward, f) for f in ("gradient_mean", "gradient_variance")}
+        p = replace(p, **gradients)
+    return p if detail is None else replace(p, detail=detail.detail)
 
 
 def quick(experiment: Experiment) -> Experiment:

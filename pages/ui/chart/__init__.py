@@ -59,7 +59,8 @@ def plotly_view(
 
     ``alt`` is the text alternative and should carry the figure's main numbers. Of the layout's
     ``meta``, ``palette`` lists the colours that follow the theme's chart colours, ``ink`` the one
-    that follows its text colour, and ``narrow`` holds the changes for a narrow screen. Of a
+    that follows its text colour, ``narrow`` holds the changes for a narrow screen, and
+    ``caption``, line by line, stands below the figure where it is saved as a picture. Of a
     ``live`` figure only what is new is sent; a browser that has lost its place asks for it all.
     ``on_point`` is called with the ``x``, ``y`` and trace ``name`` of a point that is clicked,
     and with ``x0``, ``x1``, ``y0``, ``y1`` of a box that is drawn (``layout.dragmode``: select).
