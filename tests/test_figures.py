@@ -18,6 +18,7 @@ from pages.ui.text import caption
 from snn_core.propagate import QUANTILES, Detail, Propagation
 from snn_core.spec import Experiment, NetworkSpec
 from snn_core.theory.prediction import Prediction
+from snn_core.wording import amount
 
 UNITS = 5
 
@@ -242,7 +243,7 @@ def test_units_inside_the_box_are_counted() -> None:
     (3e-12, "3.00×10⁻¹²"), (math.inf, "infinite"), (math.nan, "not a number"),
 ])  # fmt: skip
 def test_amounts_are_short(value: float, text: str) -> None:
-    assert text.amount(value) == text
+    assert amount(value) == text
 
 
 def test_palette_is_the_themes() -> None:
