@@ -404,15 +404,20 @@ def phases(
                 y_axis={"range": [-1.02, 1.05]},
             ),
         ],
-        [
-            _key("edge of chaos, χ₁ = 1", {"line": {"color": INK, "dash": "dash", "width": 2}}),
-            _key("correlation map", {"line": {"color": CORRELATION, "width": 2}}),
-        ],
+        _phase_keys(edge, curve),
         hover="closest",
         caption=caption,
     )
     drawn["layout"]["meta"]["narrow"]["height"] = 680
     return shaded(drawn, _depths_scale() if depths else _chaos_scale())
+
+
+def _phase_keys(edge: np.ndarray, curve: CorrelationCurve) -> list[Drawing]:
+    keys = [
+        ("edge of chaos, χ₁ = 1", edge, {"color": INK, "dash": "dash", "width": 2}),
+        ("correlation map", curve.next_correlation, {"color": CORRELATION, "width": 2}),
+    ]
+    return [_key(name, {"line": look}) for name, values, look in keys if np.isfinite(values).any()]
 
 
 def _chaos(found: Phase) -> np.ndarray:

@@ -57,5 +57,6 @@ def figure_page(figure: dict[str, Any], p: Propagation) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<title>Mean and variance by layer</title></head>"
-        f'<body style="font-family: sans-serif"><p>{alt}</p>{body}<p>{said}</p></body></html>'
+        f'<body style="font-family: sans-serif"><p>{alt}</p><div style="overflow-x: auto">'
+        f'<div style="min-width: 700px">{body}</div></div><p>{said}</p></body></html>'
     )

@@ -87,8 +87,8 @@ def test_theorems_are_proved_at_a_click(name: str) -> None:
     assert re.search(r"\d+ boxes, [\d.]+ m?s", text(at))
 
 
-def legend(at: AppTest) -> list[str]:
-    return [t["name"] for t in chart(at, "plane")["figure"]["data"] if t.get("showlegend")]
+def legend(at: AppTest, key: str = "plane") -> list[str]:
+    return [t["name"] for t in chart(at, key)["figure"]["data"] if t.get("showlegend")]
 
 
 def test_a_theorem_that_is_looked_at_has_its_domain_on_the_plane() -> None:
@@ -182,8 +182,9 @@ def test_the_mean_field_side() -> None:
     at = at_map(view_tab="Mean field")
     assert "χ₁ is 1.0716" in text(at) and "33.6 layers" in text(at)
     assert "edge of chaos" in traces(at, "phases")
+    assert "correlation map" in legend(at, "phases")
     at = at_map(view_tab="Mean field", view_sigma_w="1.5")
-    assert "Signals explode" in text(at)
+    assert "Signals explode" in text(at) and "correlation map" not in legend(at, "phases")
 
 
 @pytest.mark.parametrize(
