@@ -4,7 +4,7 @@ Targets, as shares of the time of a bare loop (nn.Sequential, cross entropy, fus
 over the same network, batch and rows: one MLP at most 1.0; 8 seeds at once at most 0.4 a network,
 with every layer's statistics at every step at most 0.5; two seeds of a CNN of 12 convolutions at
 most 0.9. Where Keras is installed, its train_on_batch stands beside: the same network, batch and
-optimizer. Networks are drawn, and rows standardised, beforehand for all alike.
+optimizer. Networks are drawn, and rows standardized, beforehand for all alike.
 """
 
 from __future__ import annotations

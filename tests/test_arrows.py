@@ -50,8 +50,8 @@ PAGE_RANKS = {
         "downloads": 1, "fan_in": 2, "grid": 2, "pins": 2, "tabs": 3, "live": 4, "page": 4,
     },
     "moment_map": {
-        "text": 0, "figures": 0, "proofs": 1, "designer": 1, "mean_field": 1, "plane": 1,
-        "live": 2, "page": 2,
+        "text": 0, "figures": 1, "proofs": 2, "designer": 2, "mean_field": 2, "plane": 2,
+        "live": 3, "page": 3,
     },
     "train": {
         "job": 0, "look": 0, "arm_traces": 0, "text": 0, "figures": 1, "layer_figures": 1,

@@ -146,7 +146,7 @@ def test_uniform_keeps_to_its_interval() -> None:
     assert 0.0 <= float(x.min()) < 0.01 and 0.99 < float(x.max()) <= 1.0
 
 
-def test_a_constant_law_cannot_be_standardised() -> None:
+def test_a_constant_law_cannot_be_standardized() -> None:
     constant = dataset("gaussian", mean=2.0, variance=0.0)
     assert (sample(constant, 3, 4, seeded(0), False) == 2.0).all()
     assert input_law(constant, 4, False).pair_product == 4.0
@@ -188,7 +188,7 @@ def test_a_table_arrives_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_standardised_tables_have_mean_zero_and_variance_one(name: str) -> None:
+def test_standardized_tables_have_mean_zero_and_variance_one(name: str) -> None:
     data = DATASETS[name]
     x = data.load().x
     constant = x.max(axis=0) == x.min(axis=0)

@@ -20,6 +20,7 @@ from torch import Tensor
 from snn_core.constraints import constraint
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
 from snn_core.export.table import CURVES, LAYERS
+from snn_core.export.text import setting_columns
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, from_json
 from snn_core.train import ArmSnapshot, Run, Snapshot, start, train
 
@@ -68,12 +69,23 @@ def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+ABOUT = [f"arm.{key}" for key in setting_columns(ARMS)]
+
+
+def test_a_row_says_what_its_arm_is(history: list[Snapshot]) -> None:
+    for export in (curves_csv, layers_csv):
+        for row in table(export(history, ARMS, NAMES)):
+            net, training = ARMS[int(row["arm"])].network, ARMS[int(row["arm"])].training
+            assert row["arm.activation"] == net.activation and row["arm.depth"] == str(net.depth)
+            assert row["arm.steps"] == str(training.steps) and row["arm.data"] == "moons"
+
+
 def test_curves_are_the_records(history: list[Snapshot]) -> None:
     rows = table(curves_csv(history, ARMS, NAMES))
     assert len(rows) == (5 + 3) * 4  # the second arm ends at step 10 and is not repeated
     assert list(rows[0]) == [
         "step", "epoch", "arm", "arm_name", "seed", "train_loss", "train_accuracy",
-        "validation_loss", "validation_accuracy", "learning_rate",
+        "validation_loss", "validation_accuracy", "learning_rate", *ABOUT,
     ]  # fmt: skip
     assert {row["arm_name"] for row in rows} == {"SELU, lecun", '\'=1+1 "x"'}
     by_step = {snapshot.step: snapshot for snapshot in history}
@@ -88,7 +100,7 @@ def test_curves_are_the_records(history: list[Snapshot]) -> None:
 def test_layers_are_the_records(history: list[Snapshot]) -> None:
     rows = table(layers_csv(history, ARMS, NAMES))
     assert len(rows) == 3 * 4 * 4 + 2 * 4 * 3
-    assert list(rows[0]) == ["step", "arm", "seed", "layer", *LAYERS]
+    assert list(rows[0]) == ["step", "arm", "arm_name", "seed", "layer", *LAYERS, *ABOUT]
     by_step = {snapshot.step: snapshot for snapshot in history}
     for row in rows:
         record = by_step[int(row["step"])].arms[int(row["arm"])]

@@ -14,9 +14,11 @@ from plotly import graph_objects as go
 from pages.propagate import figures, text
 from pages.ui import panels
 from pages.ui.chart.delta import numbers
+from pages.ui.text import caption
 from snn_core.propagate import QUANTILES, Detail, Propagation
 from snn_core.spec import Experiment, NetworkSpec
 from snn_core.theory.prediction import Prediction
+from snn_core.wording import amount
 
 UNITS = 5
 
@@ -140,6 +142,27 @@ def test_every_result_draws_and_is_valid_json(name: str, draw: str) -> None:
     json.dumps(figure, allow_nan=False)  # a browser reads no NaN in JSON
 
 
+@pytest.mark.parametrize("draw", FIGURES)
+def test_a_figure_says_of_what_setting_it_is(draw: str) -> None:
+    p = RESULTS["normal"]
+    said = FIGURES[draw](p)["layout"]["meta"]["caption"]
+    assert said.endswith(caption(p.experiment)) and "SELU, LeCun normal" in said
+
+
+def test_a_caption_tells_all_that_is_not_the_default() -> None:
+    net = NetworkSpec(
+        kind="cnn",
+        activation="leaky_relu",
+        activation_parameters={"negative_slope": 0.3},
+        constraint="centralize_unit",
+        channels=8,
+    )
+    said = caption(Experiment(net, "digits", seeds=1, standardize=True))
+    for part in ("Leaky ReLU, negative slope 0.3,", "channels 8", "1 seed,", "CNN", "Digits",
+                 "Centralize every unit", "standardize the input"):  # fmt: skip
+        assert part in said, part
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", RESULTS)
 def test_every_result_has_words(name: str) -> None:
@@ -220,7 +243,7 @@ def test_units_inside_the_box_are_counted() -> None:
     (3e-12, "3.00×10⁻¹²"), (math.inf, "infinite"), (math.nan, "not a number"),
 ])  # fmt: skip
 def test_amounts_are_short(value: float, text: str) -> None:
-    assert text.amount(value) == text
+    assert amount(value) == text
 
 
 def test_palette_is_the_themes() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from snn_core.export import propagation, propagation_csv, propagation_json
 from snn_core.export.propagation import COLUMNS, MEASURED, PREDICTED
+from snn_core.export.text import setting_columns
 from snn_core.propagate import Detail, Propagation, run
 from snn_core.spec import Experiment, NetworkSpec, from_json, from_query
 from snn_core.theory.prediction import Prediction
@@ -54,7 +55,7 @@ def expected(p: Propagation, column: str, seed: int, layer: int) -> float:
 
 def test_every_number_comes_back_to_the_last_digit(results: list[Propagation]) -> None:
     rows = table(propagation_csv(results, NAMES))
-    assert len(rows) == 3 * 4 + 2 * 5 and tuple(rows[0]) == COLUMNS
+    assert len(rows) == 3 * 4 + 2 * 5 and tuple(rows[0])[: len(COLUMNS)] == COLUMNS
     keys = {(row["setting"], row["seed"], row["layer"]) for row in rows}
     assert len(keys) == len(rows)
     for row in rows:
@@ -71,9 +72,40 @@ def test_formulas_are_text_and_lines_end_as_the_rfc_has_it(results: list[Propaga
     text = propagation_csv([results[1]] * len(names), names)
     read = [row["setting_name"] for row in table(text)]
     assert read[::10] == [*(f"'{name}" for name in names[:6]), *names[6:]]
-    assert text.startswith(",".join(COLUMNS) + "\r\n") and text.endswith("\r\n")
+    assert text.startswith("setting,setting_name,seed,layer,") and text.endswith("\r\n")
     plain = propagation_csv(results, ["a", "b"])
     assert plain.count("\n") == plain.count("\r\n") == 1 + 3 * 4 + 2 * 5
+
+
+def test_a_row_says_what_network_it_is_of(results: list[Propagation]) -> None:
+    rows = table(propagation_csv(results, NAMES))
+    for row in rows:
+        p = results[int(row["setting"])]
+        net = p.experiment.network
+        assert row["setting.kind"] == net.kind and row["setting.width"] == str(net.width)
+        assert row["setting.activation"] == "selu" and row["setting.seeds"] == str(len(p.mean))
+        assert row["setting.data.mean"] == ("0.1" if net.kind == "mlp" else "")
+        assert row["setting.pool_every"] == str(net.pool_every)
+    lone = table(propagation_csv(results[1:], ["now"]))  # nothing differs, and yet it says so
+    assert lone[0]["setting.kind"] == "cnn" and lone[0]["setting.data"] == "digits"
+
+
+def test_a_parameter_is_told_of_every_part_that_has_it() -> None:
+    nets = [
+        NetworkSpec(activation="leaky_relu", activation_parameters={"negative_slope": 0.3}),
+        NetworkSpec(activation="leaky_relu"),
+        NetworkSpec(activation="=1.6*tanh(z)"),
+    ]
+    columns = setting_columns([Experiment(net) for net in nets])
+    assert columns["activation.negative_slope"] == [0.3, 0.01, ""]
+    assert columns["activation"][2] == "'=1.6*tanh(z)"  # no spreadsheet computes it
+
+
+def test_gradients_are_there_where_one_result_has_them(results: list[Propagation]) -> None:
+    assert "gradient_variance" in table(propagation_csv(results, NAMES))[0]
+    without = table(propagation_csv(results[1:], NAMES[1:]))[0]
+    assert not {"gradient_mean", "gradient_variance"} & set(without)
+    assert "predicted_gradient_variance" in without
 
 
 def test_what_is_not_finite_is_inf_or_empty_or_null(results: list[Propagation]) -> None:

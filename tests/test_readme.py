@@ -39,7 +39,7 @@ def test_the_library_in_ten_lines_runs() -> None:
     lines = [line for line in example.splitlines() if line.strip()]
     assert len(lines) <= 10
     printed = said(example)
-    assert "Mean 0 and variance 1 are attracting" in printed
+    assert "The fixed point at mean 0 and variance 1 is attracting" in printed
     assert "{'seeds': '16'}" in printed
     printed = said(proofs)
     assert printed.startswith("True 0.0037") and "Refuted" in printed and "repelling" in printed

@@ -1,6 +1,7 @@
 """Specs are data: every setting round-trips through a link, and no link breaks anything."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -288,3 +289,9 @@ def test_a_parameter_of_no_known_name_is_refused_in_words(key: str) -> None:
 def test_json_that_is_no_experiment_is_a_value_error(text: object) -> None:
     with pytest.raises(ValueError):
         from_json(text)
+
+
+def test_what_a_person_reads_spells_standardize_as_the_link_does() -> None:
+    root = Path(__file__).parents[1]
+    for path in (*root.glob("pages/**/*.py"), *root.glob("snn_core/**/*.py")):
+        assert "tandardis" not in path.read_text(), path

@@ -812,7 +812,7 @@ def test_an_updates_estimated_time_grows_with_its_work() -> None:
 
 
 @pytest.mark.parametrize("name", LABELLED)
-def test_a_split_is_stratified_disjoint_and_standardised_by_the_training_part(name: str) -> None:
+def test_a_split_is_stratified_disjoint_and_standardized_by_the_training_part(name: str) -> None:
     data = DATASETS[name]
     table, parts = data.load(), split(data, 3)
     assert sum(len(part.y) for part in parts) == len(table.y)

@@ -10,6 +10,7 @@ from snn_core.activations import Activation
 from snn_core.export.design import FRAMEWORKS, design_code
 from snn_core.theory.affine import normalized
 from snn_core.theory.designer import Design, design
+from snn_core.wording import amount, percent
 
 __all__ = ["draw"]
 
@@ -34,18 +35,19 @@ def draw(act: Activation) -> None:
         st.warning(plain(str(error)))
     else:
         _found(found)
-    st.markdown("**Any activation can be scaled and shifted so that (0, 1) is kept**")
+    st.markdown("**Any activation can be scaled and shifted to keep mean 0 and variance 1**")
     _affine(act)
 
 
 def _found(found: Design) -> None:
     colour = {"attracting": "green", "repelling": "red"}.get(found.point.kind, "orange")
     st.markdown(
-        f":{colour}-badge[{found.point.kind}] **α = {found.alpha:.10g}, λ = {found.scale:.10g}**. "
+        f":{colour}-badge[{found.point.kind}] **α = {amount(found.alpha, 10)}, "
+        f"λ = {amount(found.scale, 10)}**. "
         f"{plain(found.verdict)} Largest singular value "
-        f"{found.point.spectral_norm:.4g}. Alpha dropout that keeps {found.dropout.keep:g} of the "
-        f"units: a = {found.dropout.a:.8g}, b = {found.dropout.b:.8g}, "
-        f"α' = {found.dropout.alpha_prime:.8g}."
+        f"{amount(found.point.spectral_norm)}. Alpha dropout that keeps "
+        f"{percent(found.dropout.keep)} of the units: a = {amount(found.dropout.a, 8)}, "
+        f"b = {amount(found.dropout.b, 8)}, α' = {amount(found.dropout.alpha_prime, 8)}."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
@@ -80,14 +82,14 @@ def _use(found: Design) -> None:
 def _affine(act: Activation) -> None:
     found = normalized(act)
     colour = {"attracting": "green", "repelling": "red"}.get(found.kind, "orange")
-    size = abs(found.eigenvalue)
+    size = amount(abs(found.eigenvalue))
     says = {
-        "attracting": f"a deviation of the variance shrinks to {size:.4g} of itself a layer",
-        "repelling": f"a deviation of the variance grows by {size:.4g} a layer: it does not stay",
-        "neutral": "a deviation of the variance stays as large as it is",
+        "attracting": f"each layer multiplies a deviation of the variance by {size}",
+        "repelling": f"each layer multiplies a deviation of the variance by {size}, so it leaves",
+        "neutral": "a deviation of the variance keeps its size",
     }[found.kind]
     st.markdown(
-        f":{colour}-badge[{found.kind}] {plain(act.label)}: **{found.a:.8g} · f(z) "
-        f"{'+' if found.b >= 0 else '−'} {abs(found.b):.8g}** keeps mean 0 and variance 1 at "
-        f"ω = 0 and τ = 1; {says}."
+        f":{colour}-badge[{found.kind}] {plain(act.label)}: **{amount(found.a, 8)} · f(z) "
+        f"{'+' if found.b >= 0 else '−'} {amount(abs(found.b), 8)}** keeps mean 0 and variance 1 "
+        f"at ω = 0 and τ = 1; {says}."
     )

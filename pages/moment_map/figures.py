@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from pages.ui import panels
 from pages.ui.panels import CORRELATION, GRADIENT, INK, MEAN, NEUTRAL, UNITS, VARIANCE, Panel
 from snn_core.activations import Activation
-from snn_core.theory.certificates import THEOREM_1
 from snn_core.theory.correlation import CorrelationCurve
 from snn_core.theory.field import Orbit, VectorField
 from snn_core.theory.fixed_points import FixedPoint
 from snn_core.theory.mean_field import Phase
+from snn_core.wording import amount
 
 __all__ = [
     "activation_graph",
@@ -29,9 +30,13 @@ __all__ = [
 
 Drawing = dict[str, Any]
 Box = tuple[tuple[float, float], tuple[float, float]]  # of means, of variances
-DOMAIN: Box = (THEOREM_1.mean, THEOREM_1.variance)
 REACH = 0.35  # of an arrow, as a share of the way that one layer goes
-LONGEST = 0.05  # of the plane's width or height
+LONGEST, HEAD = 0.06, 0.022  # of an arrow and of its head, as a share of the plane's size
+EDGE = 0.03  # how far from the edge stands what lies beyond it, as a share of the plane's size
+LOG_TICKS = {
+    "tickvals": [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+    "ticktext": ["0.01", "0.03", "0.1", "0.3", "1", "3", "10"],
+}
 MARKS = {"attracting": "circle", "repelling": "x", "neutral": "diamond"}
 DEEPEST = 3  # decades of a depth scale
 CHAOS = 0.3  # decades of chi_1 to either side of the edge that have a colour of their own
@@ -45,6 +50,7 @@ def plane(
     predicted: Orbit,
     measured: np.ndarray | None,
     log: bool,
+    domain: Sequence[Box] = (),
     own: Box | None = None,
 ) -> Panel:
     """Returns the plane of mean and variance with where a layer takes its points.
@@ -52,7 +58,9 @@ def plane(
     Args:
         field, layers: The grid ``(V, M)`` and the layers needed from there to the fixed point.
         arrows: A coarser grid.
+        points: The fixed points; one beyond the plane is an arrow at its edge, with its numbers.
         measured: ``(seeds, 2, layers + 1)``: mean and variance, averaged over a layer's units.
+        domain: The boxes of means and variances that a theorem is about.
         own: The person's box of means and variances, which a claim can be asked for.
     """
     m, v = field.mean_axis, field.variance_axis
@@ -66,7 +74,7 @@ def plane(
         "hovertemplate": "mean %{x:.3g}, variance %{y:.3g}<br>%{z} layers to the fixed point"
         "<extra></extra>",
     }
-    traces = [shade, *_arrows(arrows, log)]
+    traces = [shade, _arrows(arrows, log)]
     if measured is not None:
         traces += [
             _path(mean, variance, panels.rgba(UNITS, 0.35), "one seed", width=1)
@@ -77,23 +85,22 @@ def plane(
     traces.append(
         _path(predicted.mean, predicted.variance, INK, "orbit of the map", dash="dash", marker=5)
     )
-    where = "mean %{x:.4g}, variance %{y:.4g}"
-    traces += [
-        _mark(p.mean, p.variance, _marker(p.kind), f"{p.kind} fixed point<br>{where}")
-        for p in points
-    ]
-    boxes = [_box(DOMAIN, {"color": GRADIENT, "width": 2})]
-    if own is not None and own != DOMAIN:
+    window = _Window((float(m[0]), float(m[-1])), (float(v[0]) if log else 0.0, float(v[-1])), log)
+    traces += [_fixed_point(p, window) for p in points]
+    boxes = [_box(box, {"color": GRADIENT, "width": 2}) for box in domain]
+    if own is not None and own not in domain:
         boxes.append(_box(own, {"color": CORRELATION, "width": 2, "dash": "dot"}))
-    ends = [float(v[0]) if log else 0.0, float(v[-1])]
+    ends = window.variance
     return Panel(
         "Where layers take mean and variance",
         traces,
         "mean",
         "variance",
         log=log,
-        x_axis={"range": [float(m[0]), float(m[-1])]},
-        y_axis={"range": [float(np.log10(end)) for end in ends] if log else ends},
+        x_axis={"range": list(window.mean)},
+        y_axis={"range": [float(np.log10(end)) for end in ends]} | LOG_TICKS
+        if log
+        else {"range": list(ends)},
         shapes=boxes,
     )
 
@@ -128,18 +135,21 @@ def layers_scale() -> Drawing:
     }
 
 
-def plane_keys() -> list[Drawing]:
-    """Returns the legend of the plane."""
-    return [
-        _key("orbit of the map", {"line": {"color": INK, "dash": "dash", "width": 2}}),
-        _key("network, units averaged", {"line": {"color": UNITS, "width": 2}}),
-        _key("theorem 1's domain", {"line": {"color": GRADIENT, "width": 2}}),
-        _key("your box", {"line": {"color": CORRELATION, "width": 2, "dash": "dot"}}),
-        *(
-            _key(f"{kind} fixed point", {"mode": "markers", "marker": _marker(kind)})
-            for kind in ("attracting", "repelling")
-        ),
-    ]
+def plane_keys(drawn: Panel, domain: str) -> list[Drawing]:
+    """Returns the legend of what is drawn in the plane; ``domain`` names the theorem's boxes."""
+    names = {str(trace["name"]) for trace in drawn.traces}
+    lines = {str(shape["line"]["color"]) for shape in drawn.shapes}
+    keys = [
+        ("orbit of the map", "orbit of the map" in names,
+         {"line": {"color": INK, "dash": "dash", "width": 2}}),
+        ("network, units averaged", "one seed" in names, {"line": {"color": UNITS, "width": 2}}),
+        (domain, GRADIENT in lines, {"line": {"color": GRADIENT, "width": 2}}),
+        ("your box", CORRELATION in lines,
+         {"line": {"color": CORRELATION, "width": 2, "dash": "dot"}}),
+        *((f"{kind} fixed point", f"{kind} fixed point" in names,
+           {"mode": "markers", "marker": _marker(kind)}) for kind in MARKS),
+    ]  # fmt: skip
+    return [_key(name, look) for name, there, look in keys if there]
 
 
 def _key(name: str, look: Drawing) -> Drawing:
@@ -191,30 +201,86 @@ def _path(
     }
 
 
-def _arrows(field: VectorField, log: bool) -> list[Drawing]:
-    """Lines from dots; each goes from its dot the way of one layer, much shortened."""
-    m, v = np.meshgrid(field.mean_axis, field.variance_axis)
-    up = np.log if log else np.asarray
-    wide = field.mean_axis[-1] - field.mean_axis[0]
-    high = up(field.variance_axis[-1]) - up(field.variance_axis[0])
+class _Window(NamedTuple):
+    """The ends of the plane's axes; shares of it are 0 to 1 from its lower left corner."""
+
+    mean: tuple[float, float]
+    variance: tuple[float, float]
+    log: bool
+
+    def share(self, mean: ArrayLike, variance: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Returns where a mean and a variance stand, as shares of the plane."""
+        low, high = self._up(np.array(self.variance))
+        across = (np.asarray(mean) - self.mean[0]) / (self.mean[1] - self.mean[0])
+        return across, (self._up(np.asarray(variance)) - low) / (high - low)
+
+    def place(self, across: ArrayLike, along: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the mean and the variance that stand there."""
+        low, high = self._up(np.array(self.variance))
+        mean = self.mean[0] + np.asarray(across) * (self.mean[1] - self.mean[0])
+        variance = low + np.asarray(along) * (high - low)
+        return mean, np.exp(variance) if self.log else variance
+
+    def _up(self, variance: np.ndarray) -> np.ndarray:
+        return np.log(np.maximum(variance, 1e-12)) if self.log else variance
+
+
+def _arrows(field: VectorField, log: bool) -> Drawing:
+    """Arrows that point the way of one layer, much shortened; all are one path to the browser."""
+    m, v = field.mean_axis, field.variance_axis
+    window = _Window((float(m[0]), float(m[-1])), (float(v[0]), float(v[-1])), log)
+    tail = np.stack(window.share(*(grid.ravel() for grid in np.meshgrid(m, v))))
     with np.errstate(all="ignore"):
-        dx = (field.next_mean - m) / wide
-        dy = (up(np.maximum(field.next_variance, 1e-12)) - up(v)) / high
-    length = np.hypot(dx, dy)
-    share = np.minimum(REACH, LONGEST / np.maximum(length, 1e-12))
-    x1 = m + share * dx * wide
-    y1 = np.exp(up(v) + share * dy * high) if log else v + share * dy * high
-    gap = np.full(m.size, np.nan)
-    shared = {"type": "scatter", "hoverinfo": "skip", "showlegend": False, "name": "one layer"}
-    lines = {
-        "x": np.stack([m.ravel(), x1.ravel(), gap], 1).ravel(),
-        "y": np.stack([v.ravel(), y1.ravel(), gap], 1).ravel(),
+        way = np.stack(window.share(field.next_mean.ravel(), field.next_variance.ravel())) - tail
+        length = np.hypot(*way)
+        way *= np.minimum(REACH, LONGEST / np.maximum(length, 1e-12))
+    tip = tail + way
+    size = np.maximum(np.hypot(*way), 1e-12)
+    back = way / size * np.minimum(HEAD, size)
+    side = 0.45 * np.stack([-back[1], back[0]])
+    path = [tail, tip, tip - back + side, tip - back - side, tip, np.full_like(tip, np.nan)]
+    x, y = window.place(*(np.stack([at[axis] for at in path], 1).ravel() for axis in (0, 1)))
+    colour = panels.rgba(NEUTRAL, 0.85)
+    return {
+        "type": "scatter",
+        "x": x,
+        "y": y,
         "mode": "lines",
-        "line": {"color": panels.rgba(NEUTRAL, 0.8), "width": 1.2},
+        "line": {"color": colour, "width": 1.2},
+        "fill": "toself",
+        "fillcolor": colour,
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "name": "one layer",
     }
-    dots = {"x": m.ravel(), "y": v.ravel(), "mode": "markers"}
-    dots |= {"marker": {"size": 4, "color": NEUTRAL, "line": {"width": 0}}}
-    return [shared | lines, shared | dots]
+
+
+def _fixed_point(point: FixedPoint, window: _Window) -> Drawing:
+    """A mark where the point is; an arrow at the edge, and its numbers, where it lies beyond."""
+    name = f"{point.kind} fixed point"
+    said = f"mean {amount(point.mean)}, variance {amount(point.variance)}"
+    hover = {"hovertemplate": f"{name}<br>{said}<extra></extra>"}
+    across, along = (float(share) for share in window.share(point.mean, point.variance))
+    if 0.0 <= across <= 1.0 and 0.0 <= along <= 1.0:
+        return _mark(point.mean, point.variance, _marker(point.kind), name) | hover
+    symbol, text = (
+        ("triangle-up", "bottom center") if along > 1.0
+        else ("triangle-down", "top center") if along < 0.0
+        else ("triangle-right", "middle left") if across > 1.0
+        else ("triangle-left", "middle right")
+    )  # fmt: skip
+    if text.endswith("center") and not 0.25 < across < 0.75:  # else the words would be cut off
+        text = text.replace("center", "right" if across <= 0.25 else "left")
+    beyond = [f"mean {amount(point.mean, 3)}"] if not 0.0 <= across <= 1.0 else []
+    beyond += [f"variance {amount(point.variance, 3)}"] if not 0.0 <= along <= 1.0 else []
+    x, y = window.place(*np.clip([across, along], EDGE, 1.0 - EDGE))
+    edge = _mark(float(x), float(y), _marker(point.kind) | {"symbol": symbol}, name) | hover
+    return edge | {
+        "mode": "markers+text",
+        "text": [f"<b>{', '.join(beyond)}</b>"],
+        "textposition": text,
+        "textfont": {"color": INK},
+    }
 
 
 def activation_graph(act: Activation, mean: float, variance: float) -> Panel:
@@ -234,14 +300,14 @@ def activation_graph(act: Activation, mean: float, variance: float) -> Panel:
         "mode": "lines",
         "line": {"width": 0},
         "fill": "tozeroy" if low >= 0 else "none",
-        "name": "what comes in",
+        "name": "distribution of z",
         "hoverinfo": "skip",
         "showlegend": False,
     }
     ground = under | {"y": np.full(z.size, low)}
     under |= {"fill": "tonexty", "fillcolor": panels.rgba(NEUTRAL, 0.25)}
     return Panel(
-        "The activation f, its slope, and what comes in",
+        "The activation f, its slope, and its input z",
         [
             ground,
             under,
@@ -287,6 +353,7 @@ def phases(
     curve: CorrelationCurve,
     here: tuple[float, float],
     depths: bool,
+    caption: str = "",
 ) -> Drawing:
     """Returns order and chaos over the scales of weights and biases, and the correlation map.
 
@@ -337,14 +404,20 @@ def phases(
                 y_axis={"range": [-1.02, 1.05]},
             ),
         ],
-        [
-            _key("edge of chaos, χ₁ = 1", {"line": {"color": INK, "dash": "dash", "width": 2}}),
-            _key("correlation map", {"line": {"color": CORRELATION, "width": 2}}),
-        ],
+        _phase_keys(edge, curve),
         hover="closest",
+        caption=caption,
     )
     drawn["layout"]["meta"]["narrow"]["height"] = 680
     return shaded(drawn, _depths_scale() if depths else _chaos_scale())
+
+
+def _phase_keys(edge: np.ndarray, curve: CorrelationCurve) -> list[Drawing]:
+    keys = [
+        ("edge of chaos, χ₁ = 1", edge, {"color": INK, "dash": "dash", "width": 2}),
+        ("correlation map", curve.next_correlation, {"color": CORRELATION, "width": 2}),
+    ]
+    return [_key(name, {"line": look}) for name, values, look in keys if np.isfinite(values).any()]
 
 
 def _chaos(found: Phase) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pages.moment_map import plane
+from pages.moment_map import plane, proofs
 from pages.ui import page_settings
 from pages.ui.live import work
 from pages.ui.live.channel import Question, Send
@@ -19,13 +19,16 @@ def answer(visitor: str, question: Question | None, send: Send) -> None:
     if question is None:
         return
     experiment, view = from_query(question.query), question.view
+    theorem, domain = proofs.domain_of(view.get("domain", ""))
     asked = plane.Asked(
         activation_of(experiment.network),
         _number(view, "omega"),
         _number(view, "tau"),
         (_number(view, "mean"), _number(view, "variance")),
-        view.get("axis") == "log",
+        plane.is_log(view.get("axis", ""), domain),
         (_range(view, "mean"), _range(view, "variance")),
+        tuple(domain),
+        theorem,
         moving=True,
     )
     shown = plane.seen(asked)

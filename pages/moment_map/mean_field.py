@@ -13,6 +13,7 @@ from snn_core.activations import Activation
 from snn_core.theory.correlation import CorrelationCurve, correlation_curve
 from snn_core.theory.edge import edge_of_chaos
 from snn_core.theory.mean_field import Phase, phase
+from snn_core.wording import amount
 
 __all__ = ["draw"]
 
@@ -39,8 +40,9 @@ def draw(act: Activation) -> None:
     )
     here = phase(act, w, b)
     said = _said(here, curve)
+    caption = f"{act.label}, σ_w {amount(w)}, σ_b {amount(b)}"
     plotly_view(
-        figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth"),
+        figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth", caption),
         "phases",
         f"Phases of {act.label}. {said}",
     )
@@ -54,16 +56,16 @@ def _phases(act: Activation) -> tuple[Phase, np.ndarray]:
 def _said(here: Phase, curve: CorrelationCurve) -> str:
     q, chi = float(here.q), float(here.chi_1)
     if q == 0:
-        return f"Signals vanish: the length goes to 0. χ₁ is {chi:.4g} there."
+        return f"Signals vanish: the length goes to 0. χ₁ is {amount(chi)} there."
     if np.isinf(q):
-        return f"Signals explode: no length is kept. χ₁ tends to {chi:.4g}."
+        return f"Signals explode: the length grows without end. χ₁ tends to {amount(chi)}."
     depth, scale = float(here.depth_scale_gradient), float(here.depth_scale_c)
     grows = "grows" if chi > 1 else "shrinks"
     there = "at the edge of chaos" if np.isinf(depth) else (
-        f"the squared gradient {grows} by e every {depth:.3g} layers on its way back"
+        f"on its way back the squared gradient {grows} by a factor of e every {amount(depth, 3)} "
+        "layers"
     )  # fmt: skip
-    told = "inf" if np.isinf(scale) else f"{scale:.3g}"
     return (
-        f"The length settles at {q:.4g}. χ₁ is {chi:.5g}: {there}. {plain(curve.reason)} "
-        f"Depth scale of the correlation: {told} layers."
+        f"The length settles at {amount(q)}. χ₁ is {amount(chi, 5)}: {there}. "
+        f"{plain(curve.reason)} Depth scale of the correlation: {amount(scale, 3)} layers."
     )

@@ -14,10 +14,10 @@ from pages.ui.chart import plotly_view
 from pages.ui.page_link import PROPAGATE, page_link
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, activation_of, to_query
-from snn_core.wording import percent
+from snn_core.wording import amount, count, percent
 
-AXES = ("linear", "log")
-STOPPED = "No network is drawn beside it: stopped."
+AXES = ("auto", "linear", "log")
+STOPPED = "No network is measured: stopped."
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def _rail() -> None:
     st.header("Inputs", anchor=False)
     for name in ("mean", "variance"):
         controls.view_number(name, slider=True)
-    more = views.fold("more", "The network beside it")
+    more = views.fold("more", "The measured network")
     if more.open:
         with more:
             for name in ("depth", "width", "initializer", "constraint", "batch", "seeds"):
@@ -80,13 +80,16 @@ def _map(experiment: Experiment) -> None:
     """Draws plane and activation, and says in words what is seen."""
     start = (session.number("mean"), session.number("variance"))
     p, about = _network(experiment, start)
+    theorem, domain = proofs.domain_of(proofs.looked_at())
     asked = plane.Asked(
         activation_of(experiment.network),
         session.number("omega"),
         session.number("tau"),
         start,
-        session.view("axis", AXES) == "log",
+        plane.is_log(session.view("axis", AXES), domain),
         proofs.own_box(),
+        tuple(domain),
+        theorem,
     )
     shown = plane.seen(asked)
     plotly_view(
@@ -108,7 +111,7 @@ def _map(experiment: Experiment) -> None:
 def _question(experiment: Experiment) -> dict[str, Any]:
     """What the live channel is asked while a slider moves: this map, with another number."""
     numbers = {name: f"{session.number(name):.12g}" for name in page_settings.MAP.numbers}
-    view = numbers | {"axis": session.view("axis", AXES)}
+    view = numbers | {"axis": session.view("axis", AXES), "domain": proofs.looked_at()}
     return {"ask": "map", "query": to_query(experiment), "view": view}
 
 
@@ -127,7 +130,6 @@ def _clicked(point: Mapping[str, object]) -> None:
     for name, v in numbers.items():
         low, high, _ = page_settings.MAP.numbers[name]
         session.change(f"view.{name}", min(max(float(f"{v:.3g}"), low), high))
-    st.rerun()  # the numbers beside the plane follow
 
 
 def _network(experiment: Experiment, start: tuple[float, float]) -> tuple[Propagation | None, str]:
@@ -136,15 +138,15 @@ def _network(experiment: Experiment, start: tuple[float, float]) -> tuple[Propag
         there = plane.fed(experiment, start)
         p = results.propagation(there, detail=True)
     except (ValueError, MemoryError, RuntimeError) as error:
-        return None, f"No network is drawn beside it: {notices.sentence(error)}"
+        return None, f"No network is measured: {notices.sentence(error)}"
     if p is None:
         return None, STOPPED
     net = experiment.network
     return p, (
-        f"{text.MEASURED}: here ω is {np.nanmean(p.omega):.2g} and τ "
-        f"{np.nanmean(p.tau):.3g} on average, and {percent(np.nanmean(p.inside))} of the units "
-        f"have both within theorem 1's bounds ({net.depth} layers of {net.width}, "
-        f"{there.seeds} seeds)."
+        f"{text.MEASURED}: here ω is {amount(np.nanmean(p.omega), 2)} and τ "
+        f"{amount(np.nanmean(p.tau), 3)} on average, and {percent(np.nanmean(p.inside))} of "
+        f"the units have both within theorem 1's bounds ({net.depth} layers of {net.width}, "
+        f"{count(there.seeds, 'seed')})."
     )
 
 
@@ -164,7 +166,12 @@ def _tools(experiment: Experiment) -> None:
         notices.share(session.link(experiment))
         with st.popover("Symbols"):
             st.markdown(text.SYMBOLS)
-        views.choose("axis", "Variance axis", AXES, "Of the plane.")
+        views.choose(
+            "axis",
+            "Variance axis",
+            AXES,
+            "Of the plane. auto: logarithmic where the theorem's domain needs it.",
+        )
 
 
 def _tabs(experiment: Experiment) -> None:

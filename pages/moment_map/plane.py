@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pages.moment_map import figures, text
+from pages.moment_map.figures import Box
 from pages.ui import panels
 from snn_core.activations import Activation
 from snn_core.propagate import Propagation
@@ -16,7 +18,7 @@ from snn_core.theory.field import Orbit, basin, orbit, vector_field
 from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, distance, fixed_point
 from snn_core.theory.search import FixedPoints, fixed_points
 
-__all__ = ["Asked", "Seen", "alt", "fed", "figure", "seen"]
+__all__ = ["Asked", "Seen", "alt", "fed", "figure", "is_log", "seen"]
 
 MEANS = (-2.0, 2.0)  # the window
 VARIANCES = {False: (0.0, 4.0), True: (0.01, 20.0)}  # on a linear and on a logarithmic axis
@@ -25,20 +27,26 @@ VARIANCES = {False: (0.0, 4.0), True: (0.01, 20.0)}  # on a linear and on a loga
 FINE, COARSE = (48, 200), (24, 200)
 FEW, FEWER = (24, 60), (12, 30)
 LAYERS = 50  # of the orbit
+TOO_FLAT = 0.1  # a domain that reaches no higher, as a share of the linear axis
+SAME = 1e-4  # nearer than that, two fixed points are one
 NEAR = 0.05  # of the orbit's end from the fixed point that it goes to
 HEIGHT, NARROW = 470, 880  # pixels
+TWO_ROWS = 92  # pixels for the legend; the plane keeps its size where one row will do
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A map to draw: activation, omega and tau, the orbit's start, the axis, the proof's box."""
+    """A map to draw: activation, omega and tau, the orbit's start, the axis, the box of one's own
+    proof, and the domain of a theorem with what its legend calls it."""
 
     act: Activation
     omega: float
     tau: float
     start: tuple[float, float]
     log: bool
-    box: tuple[tuple[float, float], tuple[float, float]]
+    box: Box
+    domain: tuple[Box, ...]
+    theorem: str
     moving: bool = False
 
     @property
@@ -54,6 +62,14 @@ class Seen:
     found: FixedPoints
     predicted: Orbit
     limit: FixedPoint | NoFixedPoint | None
+
+    @property
+    def points(self) -> list[FixedPoint]:
+        """All fixed points, also the limit where it is beyond the bounds of the search."""
+        points = list(self.found.points)
+        if isinstance(self.limit, FixedPoint) and all(_apart(self.limit, p) for p in points):
+            points.append(self.limit)
+        return points
 
 
 def seen(asked: Asked) -> Seen:
@@ -85,19 +101,22 @@ def figure(asked: Asked, shown: Seen, p: Propagation | None) -> dict[str, Any]:
         vector_field(act, omega, tau, *fine),
         layers,
         vector_field(act, omega, tau, *few),
-        shown.found.points,
+        shown.points,
         shown.predicted,
         measured,
         asked.log,
+        asked.domain,
         asked.box,
     )
     drawn = panels.figure(
         [plane, figures.activation_graph(act, *asked.incoming)],
-        [*figures.plane_keys(), *figures.activation_keys()],
+        [*figures.plane_keys(plane, asked.theorem), *figures.activation_keys()],
         hover="closest",
+        caption=text.caption(act, omega, tau, asked.start),
     )
     figures.shaded(drawn, figures.layers_scale())
     drawn["layout"] |= {"height": HEIGHT, "dragmode": "select"}
+    drawn["layout"]["margin"]["t"] = TWO_ROWS
     drawn["layout"]["meta"]["narrow"]["height"] = NARROW
     drawn["layout"]["legend"]["traceorder"] = "normal"  # a filled curve would turn it round
     return drawn
@@ -115,6 +134,18 @@ def _limit(found: FixedPoints, predicted: Orbit) -> FixedPoint | None:
     end = (float(predicted.mean[seen][-1]), float(predicted.variance[seen][-1]))
     near = [p for p in found.points if distance((p.mean, p.variance), end) < NEAR]
     return near[0] if near else None
+
+
+def _apart(one: FixedPoint, other: FixedPoint) -> bool:
+    return distance((one.mean, one.variance), (other.mean, other.variance)) > SAME
+
+
+def is_log(axis: str, domain: Sequence[Box]) -> bool:
+    """Whether the variance axis is logarithmic: as asked, or where the linear one is too short."""
+    low, high = VARIANCES[False]
+    too_high = any(box[1][1] > high for box in domain)
+    too_flat = any(box[1][1] < low + TOO_FLAT * (high - low) for box in domain)
+    return axis == "log" or (axis in ("", "auto") and (too_high or too_flat))
 
 
 def _grid(log: bool, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,12 @@ from snn_core.activations import Activation
 from snn_core.export import certificate_json
 from snn_core.theory.certificates import (
     CLAIMS,
+    ENTRY,
+    THEOREM_1,
+    THEOREM_2,
+    THEOREM_3,
     Certificate,
+    Domain,
     certify,
     entry_theorem,
     sharp_contraction,
@@ -27,22 +32,22 @@ from snn_core.theory.certificates import (
     theorem_3,
 )
 
-__all__ = ["draw", "own_box"]
+__all__ = ["domain_of", "draw", "looked_at", "own_box"]
 
 PATIENCE = 0.3  # seconds without a sign of life
 SECONDS = 20.0  # that a proof may take
 BOXES = 200_000
 ABOUT = (
     "Each proof is made now, on the server, in ball arithmetic: every number is an interval that "
-    "is certain to hold the true one, and the domain is cut into boxes until the claim is certain "
-    "on each. What is proved is a statement about the **Gaussian moment map**, the map drawn "
-    "above. It is not about a particular network: that its pre-activations are Gaussian and its "
-    "inputs alike is taken for granted."
+    "certainly holds the true one, and the domain is split into boxes until the claim is certain "
+    "on each. What is proved is a statement about the **Gaussian moment map** drawn above, not "
+    "about a particular network: pre-activations are taken to be Gaussian, and all inputs to have "
+    "the same mean and variance."
 )
 CLAIM_WORDS = {
     "contracts_into_itself": "maps the box into itself and contracts it (as theorem 1)",
     "into_itself": "maps the box into itself",
-    "contracts": "brings any two points of the box nearer",
+    "contracts": "brings any two points of the box closer together",
     "variance_falls": "lowers every variance (as theorem 2)",
     "variance_grows": "raises every variance (as theorem 3)",
 }
@@ -50,43 +55,48 @@ CLAIM_WORDS = {
 
 @dataclass(frozen=True)
 class Card:
-    """A theorem about SELU: title, what it says in words and in symbols, and its proof."""
+    """A theorem about SELU: title, what it says in words and in symbols, where, and its proof."""
 
     title: str
     says: str
     symbols: str
+    domains: tuple[Domain, ...]
     prove: Callable[..., Certificate]
 
 
 CARDS = {
     "theorem_1": Card(
         "Theorem 1: a fixed point that attracts",
-        "Near mean 0 and variance 1 one layer's map leads nowhere out of the domain, and brings "
-        "any two points of it nearer; so the same map again and again leads to one point.",
+        "One layer's map takes a domain around mean 0 and variance 1 into itself and brings any "
+        "two points of it closer together. Repeated, it therefore leads to one point.",
         "μ, ω ∈ [−0.1, 0.1], ν ∈ [0.8, 1.5], τ ∈ [0.95, 1.1]: g maps the (μ, ν) of this domain "
         "into it, and its Jacobian's largest singular value is below 1",
+        (THEOREM_1,),
         theorem_1,
     ),
     "theorem_2": Card(
         "Theorem 2: a large variance falls",
         "A variance between 3 and 16 is smaller after one layer of the map: it does not explode.",
         "μ ∈ [−1, 1], ω ∈ [−0.1, 0.1], ν ∈ [3, 16], τ ∈ [0.8, 1.25]: ν̃ < ν",
+        (THEOREM_2,),
         theorem_2,
     ),
     "theorem_3": Card(
         "Theorem 3: a small variance grows",
-        "A variance between 0.02 and 0.16 (0.24, where τ is at least 0.9) is larger after one "
-        "layer of the map: it does not vanish.",
+        "A variance between 0.02 and 0.16 (0.24 if τ is at least 0.9) is larger after one layer "
+        "of the map: it does not vanish.",
         "μ, ω ∈ [−0.1, 0.1]; ν ∈ [0.02, 0.16], τ ∈ [0.8, 1.25] or ν ∈ [0.02, 0.24], "
         "τ ∈ [0.9, 1.25]: ν̃ > ν",
+        THEOREM_3,
         theorem_3,
     ),
     "entry": Card(
-        "From far away too",
-        "Whatever the start between those bounds, and though ω and τ differ from layer to layer, "
-        "theorem 1's domain is reached. This closes the gap between theorems 1, 2 and 3; it is "
-        "not in the paper.",
+        "Entry theorem: from far away too",
+        "From every start within these bounds the map reaches theorem 1's domain, even if ω and τ "
+        "change from layer to layer. This closes the gap between theorems 1, 2 and 3; it is not "
+        "in the paper.",
         "μ ∈ [−1, 1], ν ∈ [0.02, 16]; in every layer any ω ∈ [−0.1, 0.1], τ ∈ [0.95, 1.1]",
+        (ENTRY,),
         entry_theorem,
     ),
 }
@@ -102,7 +112,9 @@ def draw(act: Activation) -> None:
         with st.container(border=True, key=f"card_{name}"):
             st.markdown(f"**{card.title}** (SELU)  \n{card.says}")
             st.caption(card.symbols)
-            _button(name, "Prove it")
+            with st.container(horizontal=True):
+                _button(name, "Prove it")
+                _show_button(name)
             _result(name, wanted, card.prove)
             if name == "theorem_1" and name in st.session_state["proofs"]:
                 st.markdown(results.kept(("sharp", name), _sharp))
@@ -110,7 +122,7 @@ def draw(act: Activation) -> None:
         st.markdown(f"**Your own box, for {plain(act.label)}**")
         chosen = views.choose(
             "claim", "Claim: one layer", list(CLAIMS),
-            "For every point of the box. Drag over the plane above to draw it.",
+            "For every point of the box. Drag on the plane above to draw it.",
             lambda claim: CLAIM_WORDS[claim], width=420,
         )  # fmt: skip
         _sides()
@@ -132,7 +144,7 @@ def _sharp() -> str:
         f"[{down(image.mean_low.low):.6f}, {up(image.mean_high.high):.6f}], the next variance in "
         f"[{down(image.variance_low.low):.6f}, {up(image.variance_high.high):.6f}], and no "
         f"singular value is above {up(stretch.high):.6f}. (The paper prints −0.03106 as the least "
-        "mean of a fixed point; the map itself goes lower by 5 · 10⁻⁷.)"
+        "mean of a fixed point; the map itself goes lower by 5×10⁻⁷.)"
     )
     return said.replace("[-", "[−")
 
@@ -156,6 +168,36 @@ def own_box() -> tuple[tuple[float, float], tuple[float, float]]:
     return _range("mean"), _range("variance")
 
 
+def domain_of(name: str) -> tuple[str, list[tuple[tuple[float, float], tuple[float, float]]]]:
+    """Returns the legend of a theorem's domain, the first's for no name, and its boxes."""
+    name = name if name in CARDS else next(iter(CARDS))
+    boxes = [(each.mean, each.variance) for each in CARDS[name].domains]
+    return f"{CARDS[name].title.partition(':')[0].lower()}'s domain", boxes
+
+
+def looked_at() -> str:
+    """Returns the name of the theorem whose domain is drawn."""
+    return session.view("domain", list(CARDS))
+
+
+def _show_button(name: str) -> None:
+    key, shown = f"show.{name}", looked_at() == name
+    st.button(
+        "Shown above" if shown else "Show on the plane",
+        key=key,
+        on_click=_show,
+        args=(name,),
+        type="tertiary",
+        disabled=shown,
+        help="Draws the theorem's domain of mean and variance on the plane.",
+    )
+
+
+def _show(name: str) -> None:
+    session.touch()
+    st.session_state[session.key("view.domain")] = name
+
+
 def _button(name: str, label: str) -> None:
     key = f"prove.{name}"
     st.button(label, key=key, on_click=_ask, args=(name,), type="primary")
@@ -163,6 +205,7 @@ def _button(name: str, label: str) -> None:
 
 def _ask(name: str) -> None:
     st.session_state["prove"] = name
+    _show(name)
 
 
 def _result(name: str, wanted: str | None, prove: Callable[..., Certificate]) -> None:
@@ -198,7 +241,7 @@ def _made(prove: Callable[..., Certificate]) -> Certificate:
         def tell(boxes: int) -> None:
             spent = time.monotonic() - begun
             if spent > PATIENCE:
-                text = f"{boxes:,} boxes so far; it gives up after {SECONDS:g} s"
+                text = f"{boxes:,} boxes so far; gives up after {SECONDS:g} s"
                 show(spent / SECONDS, text)
 
         found = prove(boxes=BOXES, seconds=SECONDS, tell=tell)
@@ -229,7 +272,7 @@ def _say(name: str, found: Certificate) -> None:
         "application/json",
         key=f"get.{name}",
         on_click="ignore",
-        help="Domain, boxes and bounds: a program of your own can check it box by box.",
+        help="Domain, boxes and bounds, for a program of your own to check.",
     )
 
 

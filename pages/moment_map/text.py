@@ -7,48 +7,47 @@ import numpy as np
 from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.theory.field import Orbit
-from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint
+from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, words_of
 from snn_core.theory.search import FixedPoints
-from snn_core.wording import amount, percent
+from snn_core.wording import amount, count, percent
 
 __all__ = [
-    "INTRODUCTION", "MEAN_FIELD", "MEASURED", "PLANE", "SHAPE", "SYMBOLS", "plane_alt",
+    "INTRODUCTION", "MEAN_FIELD", "MEASURED", "PLANE", "SHAPE", "SYMBOLS", "caption", "plane_alt",
     "settles", "shape", "shape_alt",
 ]  # fmt: skip
 
 INTRODUCTION = (
     "One layer turns the mean and the variance of its inputs into those of its outputs. That is a "
-    "map of a plane; a deep network is that map, again and again. Where it leads to one point "
-    "from all around, the network is *self-normalizing*."
+    "map of a plane, and a deep network repeats it. Where it leads to one point from all around, "
+    "the network is *self-normalizing*."
 )
 PLANE = (
-    "Each line leaves its dot the way one layer takes it, shortened. The blue shade says in how "
-    "many layers the map comes within 1 % of the fixed point: the stronger, the sooner; unshaded, "
-    "not within 200. The green box is the mean and variance for which theorem 1 of the paper is "
-    "stated. Click a point to start there; drag over the plane to draw a box "
-    "of your own, and ask for a proof below."
+    "Arrows point to where one layer takes a mean and variance; they are drawn shorter than that "
+    "step. The stronger the blue, the fewer layers until the map is within 1 % of the fixed "
+    "point; unshaded means more than 200. The green box is the domain of a theorem of the paper. "
+    "Click a point to start there; drag to draw a box of your own and ask for a proof below."
 )
 SHAPE = (
-    "Under the curves stands the distribution of what comes in. Where the slope is above 1, "
-    "differences are stretched and the variance grows; where the curve is flat, they are cut and "
-    "it falls. A network normalizes itself where too much variance reaches further into the flat "
-    "part, and too little stays where the slope is above 1."
+    "Below the curves is the distribution of the pre-activation z. Where the slope is above 1, "
+    "differences grow and so does the variance; where the curve is flat, both shrink. A network "
+    "normalizes itself if a large variance reaches far into the flat part, and a small one stays "
+    "where the slope is above 1."
 )
 MEASURED = (
-    "The map is drawn for **one** ω and τ and for Gaussian inputs. Measured are the setting's own "
-    "networks, fed with Gaussian inputs of the start's mean and variance: for every unit its mean "
-    "and its variance over the batch, then averaged over the layer's units. Each unit has an ω "
-    "and a τ of its own"
+    "The map is that of **one** ω and τ, for Gaussian inputs. The measured lines are networks of "
+    "this setting, fed with Gaussian inputs of the start's mean and variance: each unit's mean "
+    "and variance over the batch, averaged over the units of a layer. Every unit has an ω and a τ "
+    "of its own"
 )
 MEAN_FIELD = (
-    "The other view, mean field: not one unit with its own ω and τ, but all units of a wide layer "
-    "at once, with weights drawn at random. **Length** q is then the mean square of the "
-    "pre-activations, and χ₁ says how a small difference grows, and the squared gradient on its "
-    "way back. Blue is order: inputs become alike and gradients vanish. Orange is chaos: small "
-    "differences grow and gradients explode. On the dashed edge χ₁ = 1 both travel furthest; "
-    "a **depth scale** is the number of layers in which what is left of a difference falls by e. "
-    "Nothing is drawn where signals vanish or explode. These numbers are of the pooled kind and "
-    "must not be compared with those of a single unit above."
+    "Mean-field theory looks at all units of a wide random layer at once, not at one unit with an "
+    "ω and a τ of its own. The **length** q is the mean square of the pre-activations; χ₁ is the "
+    "factor by which a layer multiplies a small squared distance between two inputs, and the "
+    "squared gradient on its way back. Blue is order: inputs become alike and gradients vanish. "
+    "Orange is chaos: small differences grow and gradients explode. On the dashed edge, χ₁ = 1, "
+    "both travel furthest. A **depth scale** is the number of layers in which a difference falls "
+    "by a factor of e. Where signals vanish or explode, the diagram is blank. These are pooled "
+    "statistics: do not compare them with those of a single unit above."
 )
 SYMBOLS = """
 | symbol | meaning |
@@ -57,9 +56,9 @@ SYMBOLS = """
 | omega ω, tau τ | sum of a unit's weights, sum of their squares |
 | z | pre-activation; normal with mean ωμ and variance τν |
 | fixed point | a mean and variance that a layer maps to themselves |
-| attracting, repelling | points near it come nearer with every layer; leave it |
-| eigenvalue | by what a small deviation is multiplied in one layer, in the long run |
-| singular value | the most one layer stretches a deviation; below 1 everywhere: a contraction |
+| attracting, repelling | points near it come nearer with every layer, or leave |
+| eigenvalue | by what a layer multiplies a small deviation, in the long run |
+| singular value | the most by which a layer stretches a deviation; always below 1: a contraction |
 | σ_w, σ_b | standard deviations of weights (times √fan_in) and biases |
 | q | length: mean square of the pre-activations of a layer |
 | χ₁ | factor per layer of the squared gradient, and of a small squared distance |
@@ -74,31 +73,34 @@ def settles(found: FixedPoints, limit: FixedPoint | NoFixedPoint | None) -> str:
     parts = [f"**{plain(found.reason)}**"]
     parts += [point.contraction for point in found.points if point.kind == "attracting"]
     if isinstance(limit, NoFixedPoint):
-        parts.append(f"The orbit: {plain(limit.reason)}")
+        parts.append(plain(limit.reason))
     elif limit is not None:
         parts.append(
-            f"The orbit ends at mean {amount(_clean(limit))} and variance "
-            f"{amount(limit.variance)}; there the largest singular value is "
-            f"{limit.spectral_norm:.3f}, the eigenvalues {_listed(limit.eigenvalues)}."
+            f"The orbit ends at {words_of((limit.mean, limit.variance))}; there the largest "
+            f"singular value is {amount(limit.spectral_norm, 3)}, and the eigenvalues are "
+            f"{_listed(limit.eigenvalues)}."
         )
     return " ".join(parts)
 
 
-def _clean(point: FixedPoint) -> float:
-    return 0.0 if point.mean**2 < 1e-20 * point.variance else point.mean
-
-
 def _listed(values: np.ndarray) -> str:
-    whole = [f"{v.real:.3f}" if abs(v.imag) < 1e-12 else f"{v:.3f}" for v in values]
-    return " and ".join(text.replace("-0.000", "0.000") for text in whole)
+    return " and ".join(_value(complex(v)) for v in values)
+
+
+def _value(v: complex) -> str:
+    """A number with three digits; what is but rounding is 0."""
+    real, imaginary = (part if abs(part) > 1e-12 else 0.0 for part in (v.real, v.imag))
+    if not imaginary:
+        return amount(real, 3)
+    return f"{amount(real, 3)} {'+' if imaginary > 0 else '−'} {amount(abs(imaginary), 3)}i"
 
 
 def shape(act: Activation, mean: float, variance: float) -> str:
-    """Returns what part of what comes in is stretched, and what is cut."""
+    """Returns which shares of the pre-activations are stretched, and cut."""
     stretched, cut = _shares(act, mean, variance)
     return (
-        f"Of what comes in, {percent(stretched)} meets a slope above 1 and is stretched, "
-        f"{percent(cut)} one below one half and is mostly cut off."
+        f"Of the pre-activations, {percent(stretched)} meet a slope above 1 and are stretched; "
+        f"{percent(cut)} meet a slope below 0.5 and are mostly cut off."
     )
 
 
@@ -117,11 +119,22 @@ def plane_alt(found: FixedPoints, predicted: Orbit, omega: float, tau: float) ->
     seen = np.flatnonzero(np.isfinite(predicted.variance))
     last = int(seen[-1])
     return (
-        f"Moment map at omega {omega:g}, tau {tau:g}. {found.reason} From mean "
-        f"{predicted.mean[0]:g} and variance {predicted.variance[0]:g} the orbit is after {last} "
-        f"layers at mean {amount(float(predicted.mean[last]))}, variance "
-        f"{amount(float(predicted.variance[last]))}."
+        f"Moment map at omega {amount(omega)}, tau {amount(tau)}. {found.reason} From "
+        f"{words_of(_at(predicted, 0))} the orbit reaches {words_of(_at(predicted, last))} after "
+        f"{count(last, 'layer')}."
     )
+
+
+def caption(act: Activation, omega: float, tau: float, start: tuple[float, float]) -> str:
+    """Returns what the figure is of, in a line."""
+    return (
+        f"{act.label}, ω {amount(omega)}, τ {amount(tau)}; orbit from mean {amount(start[0])}, "
+        f"variance {amount(start[1])}"
+    )
+
+
+def _at(path: Orbit, layer: int) -> tuple[float, float]:
+    return float(path.mean[layer]), float(path.variance[layer])
 
 
 def shape_alt(act: Activation, mean: float, variance: float) -> str:

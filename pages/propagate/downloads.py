@@ -9,15 +9,23 @@ from typing import Any
 import streamlit as st
 
 from pages.propagate import figures, text
+from pages.ui import results as computed
 from pages.ui.chart.delta import numbers
+from pages.ui.text import caption
 from snn_core.export import propagation_csv, propagation_json
 from snn_core.propagate import Propagation
 
 __all__ = ["draw", "figure_page"]
 
+HEIGHT, MARGIN = 480, 120  # pixels
+
 
 def draw(results: Sequence[Propagation], names: Sequence[str], scale: str) -> None:
-    """Draws the downloads; a file is made when it is asked for."""
+    """Draws the downloads; a file is made when asked for, of all measured by then."""
+
+    def measured() -> list[Propagation]:
+        return [computed.fullest(p) for p in results]
+
     with st.popover("Download"):
         st.caption(
             "Of the setting shown and of all pins. PNG: the button at a figure's corner."
@@ -26,9 +34,9 @@ def draw(results: Sequence[Propagation], names: Sequence[str], scale: str) -> No
         )
         for label, name, mime, make in (
             ("Numbers (CSV)", "propagation.csv", "text/csv",
-             lambda: propagation_csv(results, names)),
+             lambda: propagation_csv(measured(), names)),
             ("Numbers and settings (JSON)", "propagation.json", "application/json",
-             lambda: propagation_json(results, names)),
+             lambda: propagation_json(measured(), names)),
             ("Figure (HTML, works offline)", "propagation.html", "text/html",
              lambda: figure_page(figures.moments_by_layer(results[0], scale), results[0])),
         ):  # fmt: skip
@@ -42,11 +50,13 @@ def figure_page(figure: dict[str, Any], p: Propagation) -> str:
 
     drawn = go.Figure(numbers(figure))
     drawn.update_layout(template="none", width=None)
+    drawn.update_layout(height=HEIGHT, margin_t=MARGIN)  # for every row of the legend
     body = io.to_html(drawn, include_plotlyjs=True, full_html=False)
-    alt = html.escape(text.moments_alt(p))
+    alt, said = html.escape(text.moments_alt(p)), html.escape(caption(p.experiment))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<title>Mean and variance by layer</title></head>"
-        f'<body style="font-family: sans-serif"><p>{alt}</p>{body}</body></html>'
+        f'<body style="font-family: sans-serif"><p>{alt}</p><div style="overflow-x: auto">'
+        f'<div style="min-width: 700px">{body}</div></div><p>{said}</p></body></html>'
     )

@@ -22,6 +22,7 @@ from pages.ui.panels import (
     VARIANCE,
     Panel,
 )
+from pages.ui.text import caption
 from snn_core.propagate import QUANTILES, THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
 from snn_core.spec import Experiment
 
@@ -83,6 +84,7 @@ def moments_by_layer(p: Propagation, scale: str = "auto") -> dict[str, Any]:
             ),
         ],
         keys,
+        caption=caption(p.experiment),
     )
     drawn["layout"]["meta"]["prefix"] = "depth"
     return drawn
@@ -107,6 +109,7 @@ def gradients_by_layer(p: Propagation, scale: str = "auto") -> dict[str, Any]:
             Panel("Mean of the gradient", mean, x_axis=_layer_axis(p)),
         ],
         _keys(),
+        caption=caption(p.experiment),
     )
 
 
@@ -164,7 +167,7 @@ def distribution_by_layer(p: Propagation) -> dict[str, Any]:
         x_axis=_layer_axis(p) | {"showgrid": False},
         y_axis={"showgrid": False, "range": [0, len(edges) - 1]} | _value_ticks(edges),
     )
-    return panels.figure([panel], keys, hover="closest")
+    return panels.figure([panel], keys, hover="closest", caption=caption(p.experiment))
 
 
 def _value_ticks(edges: np.ndarray) -> dict[str, Any]:
@@ -218,7 +221,8 @@ def units_of_layer(
         dots = _cloud(mean, variance, pick, "mean %{x:.4g}, variance %{y:.4g}")
         what = "channel" if p.layers[layer].startswith("conv") else "unit"
         shown.append(Panel(f"Every {what} over the data", [dots], "mean", "variance"))
-    return panels.figure(shown, hover="closest")
+    said = f"Layer {layer}. {caption(p.experiment)}"
+    return panels.figure(shown, hover="closest", caption=said)
 
 
 def saturation_by_layer(p: Propagation) -> dict[str, Any]:
@@ -260,6 +264,7 @@ def saturation_by_layer(p: Propagation) -> dict[str, Any]:
             ),
         ],
         _keys(),
+        caption=caption(p.experiment),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pages.ui import panels
 from pages.ui.panels import ARMS, INK, Panel
+from pages.ui.text import caption, option_name
 from snn_core.probes import FanIn
 from snn_core.propagate import Propagation
 
@@ -52,6 +53,9 @@ def compared(results: Sequence[Propagation], names: Sequence[str], scale: str) -
             Panel("Variance of the activations", sides[1], log=log),
         ],
         keys,
+        caption="\n".join(
+            f"{name}: {caption(p.experiment)}" for p, name in zip(results, names, strict=True)
+        ),
     )
 
 
@@ -93,6 +97,7 @@ def by_fan_in(found: FanIn, names: Sequence[str]) -> dict[str, Any]:
             for title, side in zip(titles, sides, strict=True)
         ],
         keys,
+        caption=f"{option_name('activation', found.activation)}, LeCun normal weights, one layer",
     )
 
 

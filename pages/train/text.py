@@ -86,7 +86,7 @@ SATURATION = (
     "is negative: half of the time at the start."
 )
 BOUNDARY = (
-    "What the networks decide over the plane of the two features, standardised: a class's colour "
+    "What the networks decide over the plane of the two features, standardized: a class's colour "
     "is the stronger, the surer they are of it, on average over the seeds. Dots are some rows "
     "of the training part."
 )

@@ -44,7 +44,7 @@ def _read_arms(query: Mapping[str, str]) -> tuple[Values, list[str]]:
         values = {k: v for k, v in values.items() if not k.startswith("data.")}
         values["data"] = "digits" if images else "moons"
         if query.get("data") == data:
-            found = [*found, f"{data} is drawn from a law and has nothing to learn."]
+            found = [*found, f"{data} is random noise and has nothing to learn."]
     return own_parts(values), found
 
 
@@ -96,7 +96,7 @@ class PageSettings:
 PROPAGATE = PageSettings("propagate", ("axis", "layer", "mean", "more", "tab"), _read_one)
 MAP = PageSettings(
     "map",
-    ("axis", "claim", "framework", "more", "shade", "tab"),
+    ("axis", "claim", "domain", "framework", "more", "shade", "tab"),
     _read_one,
     numbers={
         "omega": (-2.0, 2.0, 0.0),  # of the map that is drawn

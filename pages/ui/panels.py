@@ -73,9 +73,11 @@ def figure(
     keys: Sequence[dict[str, Any]] = (),
     hover: str = "x unified",
     rows: int = 1,
+    caption: str = "",
 ) -> dict[str, Any]:
     """Returns the panels row by row; one below the other on a narrow screen, by
-    ``layout.meta.narrow``. Panels that stand in one column have one x axis.
+    ``layout.meta.narrow``. Panels that stand in one column have one x axis. ``caption`` says what
+    the figure is of, where it leaves the page.
 
     As Plotly's JSON has it, unchecked: a figure follows a hand, and checking takes longer than
     making it. The tests check.
@@ -117,7 +119,7 @@ def figure(
         "hovermode": hover,
         "showlegend": bool(keys),
         "legend": {"orientation": "h", "x": 0, "y": 1.12, "yanchor": "bottom"},
-        "meta": {"palette": list(PALETTE), "ink": INK, "narrow": narrow},
+        "meta": {"palette": list(PALETTE), "ink": INK, "narrow": narrow, "caption": caption},
     }
     return {"data": traces, "layout": layout}
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -21,6 +22,7 @@ from snn_core.sweep import Cell, Grid, fill, lay_out
 
 __all__ = [
     "fan_in",
+    "fullest",
     "kept",
     "known",
     "propagation",
@@ -30,6 +32,7 @@ __all__ = [
     "variants",
 ]
 
+_TABS = ((True, False), (False, True))  # what they ask for: gradients, the costlier statistics
 PATIENCE = 1.0  # seconds without a sign of life that nobody minds, judged by the pace so far
 
 
@@ -80,6 +83,18 @@ def known(
 ) -> Propagation | None:
     """Returns the experiment's result where it is kept, without computing anything."""
     return work.found((experiment, backward, detail))
+
+
+def fullest(p: Propagation) -> Propagation:
+    """Returns the result with the gradients and the costlier statistics, as far as they are kept.
+
+    They are those of the same networks: a tab that was looked at has measured them.
+    """
+    backward, detail = (work.found((p.experiment, *which)) for which in _TABS)
+    if backward is not None:
+        gradients = {f: getattr(backward, f) for f in ("gradient_mean", "gradient_variance")}
+        p = replace(p, **gradients)
+    return p if detail is None else replace(p, detail=detail.detail)
 
 
 def variants(experiment: Experiment) -> tuple[Grid, tuple[Cell, ...]] | None:

@@ -158,7 +158,7 @@ def _looked_at() -> dict[str, str]:
             text, common = f"{number(bare):.12g}", f"{numbers[bare]:.12g}"
         else:
             text = next((k for k, v in FOLDS.items() if v is shown), str(shown))
-            common = usual.get(bare, text)  # what no page has drawn yet is said by no link
+            common = usual.get(bare)  # unknown before it is drawn: then the link goes on to say it
         if text != common:
             found[name] = text
     return found

@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 
 from snn_core.activations import formula, is_formula
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
+from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, settings
+from snn_core.wording import count
 
-__all__ = ["describe", "option_name", "plain", "scrolling", "setting_name", "value_name"]
+__all__ = [
+    "caption",
+    "describe",
+    "option_name",
+    "plain",
+    "scrolling",
+    "setting_name",
+    "value_name",
+]
 
 OPTIONS = {
     "mlp": "Fully connected (MLP)",
@@ -90,6 +99,32 @@ def describe(name: str, given: object) -> str:
         if given is True
         else f"{setting_name(name).lower()} {value_name(name, given)}"
     )
+
+
+def caption(experiment: Experiment) -> str:
+    """Returns a setting in one line: its main values, then all that are not the default.
+
+    >>> caption(Experiment(NetworkSpec(depth=16, residual=True), seeds=1))
+    'SELU, LeCun normal (untruncated), depth 16, width 256, 1 seed, residual connections'
+    """
+    net = experiment.network
+    size = "channels" if net.kind == "cnn" else "width"
+    said = settings(experiment)
+    parts = []
+    for key in ("activation", "initializer", "depth", size):
+        name = describe(key, getattr(net, key))
+        own = [_parameter(k, v) for k, v in said.items() if k.startswith(f"{key}.")]
+        parts += [name.partition(" (")[0] if own else name, *own]  # there stand the usual ones
+    parts.append(count(experiment.seeds, "seed"))
+    for key, given in said.items():
+        part = key.partition(".")[0]
+        if part not in ("activation", "initializer", "depth", size, "seeds"):
+            parts.append(describe(key, given) if part == key else _parameter(key, given))
+    return ", ".join(parts)
+
+
+def _parameter(key: str, given: object) -> str:
+    return f"{key.partition('.')[2]} {value_name(key, given)}".replace("_", " ")
 
 
 def _field(name: str) -> Field[object]:

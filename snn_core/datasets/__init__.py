@@ -1,4 +1,4 @@
-"""Sources of input: laws to draw from and tables to read, raw or standardised."""
+"""Sources of input: laws to draw from and tables to read, raw or standardized."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def input_law(data: Dataset, features: int, standardize: bool) -> InputLaw:
     ``(|sum_a x_a|^2 - sum_a |x_a|^2) / (rows (rows - 1) features)``.
 
     Raises:
-        ValueError: A law of variance 0 standardised.
+        ValueError: A law of variance 0 standardized.
     """
     del features  # exact moments of a law do not depend on it, and a table has its own
     if data.draw is None:

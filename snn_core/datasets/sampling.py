@@ -1,4 +1,4 @@
-"""Rows of a data set: drawn from its law or from its table, raw or standardised."""
+"""Rows of a data set: drawn from its law or from its table, raw or standardized."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["features", "image_shape", "sample", "standardization", "table"]
 def table(data: Dataset) -> Table:
     """Returns the table of a real data set; a synthetic one is a ValueError."""
     if data.load is None:
-        raise ValueError(f"{data.name} is drawn from a law and has no table; use a real data set.")
+        raise ValueError(f"{data.name} is random noise and has no table; use a real data set.")
     return data.load()
 
 
@@ -36,7 +36,7 @@ def law_scale(data: Dataset) -> float:
     """Returns the standard deviation of a synthetic law; a law of variance 0 is a ValueError."""
     if data.variance <= 0.0:
         raise ValueError(
-            f"{data.name} with variance 0 cannot be standardised: all its entries are equal. "
+            f"{data.name} with variance 0 cannot be standardized: all its entries are equal. "
             "Give it a variance above 0 or leave the input raw."
         )
     return math.sqrt(data.variance)
@@ -46,7 +46,7 @@ def law_scale(data: Dataset) -> float:
 def standardization(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Returns mean and standard deviation of every feature over a real data set's whole table.
 
-    Both are (features,) float64, ddof 0; ``(x - mean) / deviation`` is the standardised input. A
+    Both are (features,) float64, ddof 0; ``(x - mean) / deviation`` is the standardized input. A
     constant feature has its own value as mean and 1 as deviation, so it becomes exactly 0.
     """
     x = table(data).x
@@ -76,7 +76,7 @@ def sample(
     synthetic set, per feature over the whole table for a real one (see `standardization`).
 
     Raises:
-        ValueError: A count or number of features below 1, or a law of variance 0 standardised.
+        ValueError: A count or number of features below 1, or a law of variance 0 standardized.
     """
     count = int(number("count", count, 1, 1e9, integer=True))
     if data.draw is not None:

@@ -1,4 +1,4 @@
-"""Training, validation and test parts of a table: stratified, seeded, standardised."""
+"""Training, validation and test parts of a table: stratified, seeded, standardized."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def split(data: Dataset, seed: int = 0) -> Split:
     """
     if data.load is None:
         raise ValueError(
-            f"{data.name} is drawn from a law and has nothing to learn; use a data set with "
+            f"{data.name} is random noise and has nothing to learn; use a data set with "
             "targets, such as moons."
         )
     table = data.load()

@@ -58,7 +58,7 @@ def uniform() -> Dataset:
         label="Uniform on [0, 1]",
         description="Independent entries between 0 and 1, as of raw brightness: neither centred "
         "nor of unit variance.",
-        citation="The uniform law on [0, 1]: mean 1/2, variance 1/12.",
+        citation="The uniform distribution on [0, 1]: mean 1/2, variance 1/12.",
         licence=DRAWN,
         kind="synthetic",
         draw=draw,

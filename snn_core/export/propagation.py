@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import numpy as np
 import torch
 
-from snn_core.export.text import csv_text, plain
+from snn_core.export.text import csv_text, plain, setting_columns
 from snn_core.propagate import Detail, Propagation
 from snn_core.spec import settings, to_query
 from snn_core.theory.prediction import Prediction
@@ -28,6 +28,7 @@ COLUMNS = (
     *MEASURED,
     *(f"predicted_{name}" for name in PREDICTED),
 )
+_GRADIENTS = ("gradient_mean", "gradient_variance")  # None without a backward pass
 _WEIGHTS = ("omega", "tau", "inside")  # the input, layer 0, has none
 _UNITS = ("unit_mean", "unit_variance", "unit_omega", "unit_tau")
 _NULLS = (
@@ -40,8 +41,10 @@ def propagation_csv(results: Sequence[Propagation], names: Sequence[str]) -> str
     """Returns one row for every setting, seed and layer, as CSV text with a header.
 
     Columns: setting (its index), setting_name, seed (its index), layer, layer_name; what was
-    measured, by its name in Propagation; what theory predicted, by its name in Prediction after
-    ``predicted_``. Layer 0 is the input. A cell is empty where there is nothing: weights of the
+    measured, by its name in Propagation, gradients only if one of the results has them; what
+    theory predicted, by its name in Prediction after ``predicted_``; and, for what the row is
+    about, the setting's main values and all that are not a default, by their key in a link after
+    ``setting.``. Layer 0 is the input. A cell is empty where there is nothing: weights of the
     input, gradients without a backward pass, what no theory gives, what is not a number. An
     infinity is ``inf``. Numbers are written to the last digit; lines end as RFC 4180 has it.
 
@@ -49,20 +52,25 @@ def propagation_csv(results: Sequence[Propagation], names: Sequence[str]) -> str
         ValueError: Not a name for every result.
     """
     _check(results, names)
+    columns = setting_columns([p.experiment for p in results])
+    backward = any(p.gradient_variance is not None for p in results)
+    header = [name for name in COLUMNS if backward or name not in _GRADIENTS]
+    kept = [name for name in MEASURED if name in header]
 
     def rows() -> Iterator[list[Any]]:
         for setting, (p, name) in enumerate(zip(results, names, strict=True)):
             seeds, layers = p.mean.shape
-            measured = [_measured(p, column) for column in MEASURED]
+            measured = [_measured(p, column) for column in kept]
             predicted = [getattr(p.predicted, column) for column in PREDICTED]
             each = [np.broadcast_to(column, (seeds, layers)) for column in predicted]
             table = np.stack([*measured, *each], axis=-1).tolist()
+            about = [values[setting] for values in columns.values()]
             for seed in range(seeds):
                 for layer, layer_name in enumerate(p.layers):
                     begin = [setting, plain(name), seed, layer, layer_name]
-                    yield [*begin, *(_cell(value) for value in table[seed][layer])]
+                    yield [*begin, *(_cell(value) for value in table[seed][layer]), *about]
 
-    return csv_text(COLUMNS, rows(), line_end="\r\n")
+    return csv_text([*header, *(f"setting.{key}" for key in columns)], rows(), line_end="\r\n")
 
 
 def _measured(p: Propagation, name: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from snn_core.export.text import csv_text, plain
+from snn_core.export.text import csv_text, plain, setting_columns
 from snn_core.spec import Experiment, settings
 from snn_core.train import ArmSnapshot, Snapshot
 from snn_core.train.history import records
@@ -32,24 +32,27 @@ def curves_csv(
     """Returns one row for every record, arm and seed, as CSV text with a header.
 
     Columns: step, epoch, arm (its index), arm_name, seed (its index), the losses and accuracies,
-    and learning_rate, of the next update. Losses are in nats, or squared errors of standardised
-    targets, whose accuracy is R^2. What is not a number is ``nan``.
+    and learning_rate, of the next update; then the arms' main settings and all that are not a
+    default, by their key in a link after ``arm.``. Losses are in nats, or squared errors of
+    standardized targets, whose accuracy is R^2. What is not a number is ``nan``.
 
     Raises:
         ValueError: Not a name and an experiment for every arm.
     """
     _check(history, experiments, names)
+    about = setting_columns(experiments)
 
     def rows() -> Iterator[list[Any]]:
         for arm, name in enumerate(names):
+            end = [values[arm] for values in about.values()]
             for record in records(history, arm):
                 columns = [getattr(record, field).tolist() for field in CURVES]
                 for seed, values in enumerate(zip(*columns, strict=True)):
                     begin = [record.step, record.epoch, arm, plain(name), seed]
-                    yield [*begin, *values, record.learning_rate]
+                    yield [*begin, *values, record.learning_rate, *end]
 
     header = ["step", "epoch", "arm", "arm_name", "seed", *CURVES, "learning_rate"]
-    return csv_text(header, rows())
+    return csv_text([*header, *(f"arm.{key}" for key in about)], rows())
 
 
 def layers_csv(
@@ -57,23 +60,27 @@ def layers_csv(
 ) -> str:
     """Returns one row for every statistics record, arm, seed and layer, as CSV text.
 
-    Columns: step, arm, seed, layer, and the statistics by their names in ArmSnapshot. Layer 0 is
-    the input, which has the first four only; the others are empty there.
+    Columns: step, arm, arm_name, seed, layer, and the statistics by their names in ArmSnapshot;
+    then the settings, as `curves_csv` has them. Layer 0 is the input, which has the first four
+    statistics only; the others are empty there.
 
     Raises:
         ValueError: Not a name and an experiment for every arm.
     """
     _check(history, experiments, names)
+    about = setting_columns(experiments)
 
     def rows() -> Iterator[list[Any]]:
-        for arm in range(len(names)):
+        for arm, name in enumerate(names):
+            end = [values[arm] for values in about.values()]
             for record in records(history, arm, "variance"):
                 columns = [_padded(record, field) for field in LAYERS]
                 for seed, layers in enumerate(zip(*columns, strict=True)):
                     for layer, values in enumerate(zip(*layers, strict=True)):
-                        yield [record.step, arm, seed, layer, *values]
+                        yield [record.step, arm, plain(name), seed, layer, *values, *end]
 
-    return csv_text(["step", "arm", "seed", "layer", *LAYERS], rows())
+    header = ["step", "arm", "arm_name", "seed", "layer", *LAYERS]
+    return csv_text([*header, *(f"arm.{key}" for key in about)], rows())
 
 
 def _padded(record: ArmSnapshot, name: str) -> list[list[float | str]]:

@@ -65,7 +65,7 @@ def _input(view: View, kind: str) -> Why:
         )
     dtype = view.experiment.dtype
     repairs = [_single(view.experiment)] if dtype in HALF else []
-    data = Repair("Standardise the input", (("standardize", True),),
+    data = Repair("Standardize the input", (("standardize", True),),
                   "Every feature gets mean 0 and variance 1.", "input")  # fmt: skip
     found = tuple(r for r in (*repairs, data) if buildable(view.experiment, r))
     return Why("input", f"The input holds numbers that {dtype} does not.", found)

@@ -261,7 +261,7 @@ def _faults(experiment: Experiment) -> Iterator[Repair]:
     data = dataset_of(experiment)
     told = data.load is None and (data.mean, data.variance) == (0, 1)
     if not experiment.standardize and not told:
-        yield Repair("Standardise the input", (("standardize", True),),
+        yield Repair("Standardize the input", (("standardize", True),),
                      "Every feature gets mean 0 and variance 1.", "input")  # fmt: skip
     if net.residual and net.normalization == "none":
         yield Repair("Leave the residual connections out", (("residual", False),),

@@ -133,6 +133,6 @@ def _cut(view: View, kind: str) -> str:
         return ""
     tau = brief(float(np.median(view.p.tau[:, -1])))
     return (
-        "That the normal law is cut off at two standard deviations does no harm: it is widened "
-        f"to make up for it, and tau, the sum of a unit's squared weights, is {tau}."
+        "That the normal distribution is cut off at two standard deviations does no harm: it is "
+        f"widened to make up for it, and tau, the sum of a unit's squared weights, is {tau}."
     )

@@ -69,8 +69,8 @@ _ALL = (
     Trap(
         "truncated",
         "Keras's truncated normal (harmless)",
-        "Keras's lecun_normal is a normal law cut off at two standard deviations, where the "
-        "paper draws from a plain one. Keras makes up for the cut, so tau is 1 all the same, "
+        "Keras's lecun_normal is a normal distribution cut off at two standard deviations, where "
+        "the paper draws from a plain one. Keras makes up for the cut, so tau is 1 all the same, "
         "and nothing breaks.",
         (("initializer", "lecun_truncated"),),
         "holds",

@@ -27,11 +27,11 @@ class Experiment:
         "gaussian",
         "Data",
         options=DATASETS,
-        help="Random samples from a law, or rows of a real data set.",
+        help="Random noise, or rows of a real data set.",
     )
     data_parameters: Parameters = ()
     standardize: bool = knob(
-        False, "Standardise the input", help="Every feature to mean 0 and variance 1."
+        False, "Standardize the input", help="Every feature to mean 0 and variance 1."
     )
     features: int = knob(
         0,
@@ -142,7 +142,7 @@ def _data_conflicts(experiment: Experiment) -> list[tuple[tuple[str, ...], str]]
             (
                 ("standardize",),
                 (
-                    "Input of variance 0 can't be standardised. "
+                    "Input of variance 0 can't be standardized. "
                     "Give it a variance, or leave it raw."
                 ),
             )

@@ -54,7 +54,7 @@ class NetworkSpec:
         "lecun_normal",
         "Initializer",
         options=INITIALIZERS,
-        help="The law that the weights are drawn from.",
+        help="The distribution that the weights are drawn from.",
     )
     initializer_parameters: Parameters = ()
     weight_factor: float = knob(

@@ -14,6 +14,7 @@ from snn_core.activations import Activation, activation, gaussian_moments
 from snn_core.theory.hermite import coefficients
 from snn_core.theory.maps import correlation_map
 from snn_core.theory.mean_field import phase, scales
+from snn_core.wording import amount
 
 __all__ = ["CorrelationCurve", "CorrelationPoint", "correlation_curve"]
 
@@ -63,7 +64,7 @@ def correlation_curve(
     (Poole et al. 2016, arXiv:1606.05340, eq. 5 and 6).
 
     >>> correlation_curve("selu", 1.0, 0.0, [0.0, 0.5, 1.0]).reason
-    '... goes to 0, its distance from there shrinks to 0.9707 of itself a layer.'
+    '... goes to 0; each layer multiplies its distance from there by 0.9707.'
 
     Raises:
         ValueError: The activation is unknown, a scale is not between 0 and 1000, or a correlation
@@ -78,7 +79,7 @@ def correlation_curve(
     q = float(at.q)
     if not 0.0 < q < np.inf:
         fate = "vanish" if q == 0.0 else "explode"
-        words = f"No correlation settles: signals {fate} at sigma_w {w:.4g}, sigma_b {b:.4g}."
+        words = f"No correlation settles: signals {fate} at σ_w {amount(w)}, σ_b {amount(b)}."
         return CorrelationCurve(c, np.full(c.shape, np.nan), q, (), words)
     after = _map(act, w, b, q)
     chi_1 = float(at.chi_1)
@@ -132,15 +133,15 @@ def _kind(c: float, slope: float) -> CorrelationPoint:
 def _reason(points: tuple[CorrelationPoint, ...]) -> str:
     last = points[-1]
     if last.kind == "attracting":
-        return f"Two inputs become alike: their correlation goes to 1, {_pace(last)}."
+        return f"Two inputs become alike: their correlation goes to 1; {_pace(last)}."
     if last.kind == "repelling":
         below = points[-2]
         return (
-            f"Two inputs become unlike: their correlation goes to {below.correlation:.4g}, "
+            f"Two inputs become unlike: their correlation goes to {amount(below.correlation)}; "
             f"{_pace(below)}."
         )
     return "The edge of chaos: a small distance between two inputs is kept."
 
 
 def _pace(point: CorrelationPoint) -> str:
-    return f"its distance from there shrinks to {abs(point.slope):.4g} of itself a layer"
+    return f"each layer multiplies its distance from there by {amount(abs(point.slope))}"

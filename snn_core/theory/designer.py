@@ -26,6 +26,7 @@ from snn_core.theory.fixed_points import (
     describe,
     fixed_point,
 )
+from snn_core.wording import amount
 
 __all__ = [
     "AlphaDropout",
@@ -117,9 +118,9 @@ def solve_selu(
     if min(r2, q2) < 1e-250:
         side = "right" if q2 < r2 else "left"
         raise ValueError(
-            f"A pre-activation of mean {mean * omega:.4g} and variance {variance * tau:.4g} is "
-            f"all but always {side} of 0, so alpha and scale can't be told from its moments. "
-            "Take a smaller mean or omega."
+            f"A pre-activation of mean {amount(mean * omega)} and variance "
+            f"{amount(variance * tau)} is all but always {side} of 0, so alpha and scale can't be "
+            "told from its moments. Take a smaller mean or omega."
         )
     low, high = q1 / math.sqrt(q2), r1 / math.sqrt(r2)
     if not low < rho <= high:
@@ -127,9 +128,10 @@ def solve_selu(
         edge = (high if rho > high else low) * math.sqrt(variance)
         edge /= math.sqrt(1.0 - min((high if rho > high else low) ** 2, 1.0 - 1e-15))
         raise ValueError(
-            f"No SELU keeps mean {mean:.4g} and variance {variance:.4g} at omega {omega:.4g}, tau "
-            f"{tau:.4g}: the mean is too {where}. For this pre-activation and variance the "
-            f"{how} is {edge:.4g} ({'alpha = 0, ReLU' if rho > high else 'alpha to infinity'})."
+            f"No SELU keeps mean {amount(mean)} and variance {amount(variance)} at omega "
+            f"{amount(omega)}, tau {amount(tau)}: the mean is too {where}. For this "
+            f"pre-activation and variance the {how} is {amount(edge)} "
+            f"({'alpha = 0, ReLU' if rho > high else 'alpha to infinity'})."
         )
     # b^2 - 4 a c of the quadratic, without its cancellation for a small rho.
     root = math.sqrt(q1 * q1 * r2 + r1 * r1 * q2 - rho * rho * r2 * q2)
@@ -149,7 +151,7 @@ def design(
     """Returns the SELU that keeps mean and variance, and whether it draws the moments there.
 
     >>> design(-0.1, 2.0, omega=1.0, tau=1.0).verdict
-    'Repels: deviations grow by a factor of 1.108 a layer, so a deep network does not stay there.'
+    'Repels: each layer multiplies a small deviation by 1.108, so a deep network ...'
 
     Args:
         mean, variance: The wanted fixed point.
@@ -163,12 +165,12 @@ def design(
     target = (float(mean), float(variance))
     act = selu(alpha, scale)
     point = describe(act, float(omega), float(tau), target)
-    radius = abs(point.eigenvalues[0])
+    size = amount(float(abs(point.eigenvalues[0])))
     verdict = {
-        "attracting": f"Attracts: deviations shrink to {radius:.4g} of themselves a layer.",
-        "repelling": f"Repels: deviations grow by a factor of {radius:.4g} a layer, so a deep "
+        "attracting": f"Attracts: each layer multiplies a small deviation by {size}.",
+        "repelling": f"Repels: each layer multiplies a small deviation by {size}, so a deep "
         "network does not stay there.",
-        "neutral": "Neither attracts nor repels: a deviation stays as large as it is.",
+        "neutral": "Neither attracts nor repels: a small deviation keeps its size.",
     }[point.kind]
     dropout = alpha_dropout_constants((alpha, scale, *target), keep)
     return Design(*target, float(omega), float(tau), alpha, scale, act, point, verdict, dropout)

@@ -11,6 +11,7 @@ from scipy import optimize
 from snn_core.activations import Activation, activation
 from snn_core.tables import number
 from snn_core.theory.maps import moment_map
+from snn_core.wording import amount
 
 __all__ = ["FixedPoint", "NoFixedPoint", "describe", "distance", "fixed_point", "words_of"]
 
@@ -37,7 +38,7 @@ class FixedPoint:
         kind: "attracting" if every |eigenvalue| < 1, "repelling" if one is > 1, else "neutral".
         reason: The same as a sentence.
         contraction: What becomes of a small deviation in the long run, as a sentence: "A small
-            deviation comes 22 % closer each layer."
+            deviation shrinks by 22 % each layer."
     """
 
     mean: float
@@ -159,11 +160,11 @@ def describe(act: Activation, omega: float, tau: float, point: Point) -> FixedPo
     eigenvalues = eigenvalues[np.argsort(-np.abs(eigenvalues))]
     radius = float(np.abs(eigenvalues[0]))
     if abs(radius - 1) <= NEUTRAL:
-        kind, words = "neutral", "points near it neither come nearer nor leave"
+        kind, words = "neutral", "points near it come no nearer and do not leave"
     elif radius < 1:
-        kind, words = "attracting", f"deviations shrink to {radius:.4g} of themselves a layer"
+        kind, words = "attracting", f"each layer multiplies a small deviation by {amount(radius)}"
     else:
-        kind, words = "repelling", f"deviations grow by a factor of {radius:.4g} a layer"
+        kind, words = "repelling", f"each layer multiplies a small deviation by {amount(radius)}"
     residual = max(abs(float(after.mean) - point[0]), abs(float(after.variance) - point[1]))
     return FixedPoint(
         mean=point[0],
@@ -174,13 +175,13 @@ def describe(act: Activation, omega: float, tau: float, point: Point) -> FixedPo
         spectral_norm=float(singular[0]),
         residual=residual,
         kind=kind,
-        reason=f"{words_of(point).capitalize()} are {kind}: {words}.",
+        reason=f"The fixed point at {words_of(point)} is {kind}: {words}.",
         contraction=_contraction(radius),
     )
 
 
 def _contraction(radius: float) -> str:
-    """Returns the factor per layer as a share: of 0.78, that a deviation comes 22 % closer."""
+    """Returns the factor per layer as a share: of 0.78, that a deviation shrinks by 22 %."""
     share = 100.0 * abs(1.0 - radius)
     digits = 0 if share >= 10.0 else 1 if share >= 1.0 else 2
     if abs(radius - 1.0) <= NEUTRAL:
@@ -191,29 +192,34 @@ def _contraction(radius: float) -> str:
         nearly = "shrinks" if radius < 1.0 else "grows"
         return f"A small deviation {nearly} by less than 0.01 % each layer."
     if radius < 1.0:
-        return f"A small deviation comes {share:.{digits}f} % closer each layer."
+        return f"A small deviation shrinks by {share:.{digits}f} % each layer."
     return f"A small deviation grows by {share:.{digits}f} % each layer."
 
 
 def _explain(start: Point, before: Point, last: Point, layers: int) -> NoFixedPoint:
     trend: Literal["vanishing", "exploding", "unsettled"]
     if last[1] <= TINY:
-        trend, words = "vanishing", f"the variance goes to 0 (below {TINY:g} by layer {layers})"
+        trend, words = (
+            "vanishing",
+            f"the variance goes to 0 (below {amount(TINY, 1)} after {layers} layers)",
+        )
     elif not last[1] < HUGE:
-        trend, words = "exploding", f"the variance explodes (over {HUGE:g} by layer {layers})"
+        trend, words = (
+            "exploding",
+            f"the variance explodes (above {amount(HUGE, 1)} after {layers} layers)",
+        )
     else:
         trend = "unsettled"
         moved = "falls" if last[1] < before[1] else "grows"
         words = (
-            f"the variance is {last[1]:.3g} after {layers} layers and still {moved}, by "
-            f"{abs(1 - last[1] / before[1]):.1g} of itself a layer; it may go on, or the map cycle"
+            f"after {layers} layers the variance is {amount(last[1], 3)} and still {moved}, by "
+            f"{amount(100 * abs(1 - last[1] / before[1]), 1)} % a layer; it may go on, or cycle"
         )
-    return NoFixedPoint(
-        last[0], last[1], layers, trend, f"No fixed point from {words_of(start)}: {words}."
-    )
+    reason = f"From {words_of(start)} the orbit reaches no fixed point: {words}."
+    return NoFixedPoint(last[0], last[1], layers, trend, reason)
 
 
 def words_of(point: Point) -> str:
     """Returns "mean 0 and variance 1"."""
     mean = 0.0 if abs(point[0]) < 1e-9 * point[1] ** 0.5 else point[0]  # rounding is no mean
-    return f"mean {mean:.4g} and variance {point[1]:.4g}"
+    return f"mean {amount(mean)} and variance {amount(point[1])}"

@@ -18,6 +18,7 @@ from snn_core.theory.fixed_points import (
     words_of,
 )
 from snn_core.theory.maps import moment_map
+from snn_core.wording import amount
 
 __all__ = ["FixedPoints", "fixed_points", "window_axis"]
 
@@ -70,7 +71,7 @@ def fixed_points(
     is outside of every window.
 
     >>> fixed_points("selu").reason
-    'One fixed point: mean 0 and variance 1 are attracting.'
+    'One fixed point, attracting: mean 0 and variance 1.'
 
     Source: Klambauer et al. 2017 (arXiv:1706.02515), section 2.
 
@@ -190,28 +191,25 @@ def _reason(
     mean: Bounds,
     variance: Bounds,
 ) -> str:
-    window = (
-        f"mean {mean[0]:.4g} to {mean[1]:.4g}, variance {variance[0]:.4g} to {variance[1]:.4g}"
+    window = " and ".join(
+        f"{name} {amount(low)} to {amount(high)}"
+        for name, (low, high) in (("mean", mean), ("variance", variance))
     )
     if continuum:
         shown = min(points, key=lambda point: abs(np.log(abs(point.eigenvalues[0]))))
         return (
-            f"Fixed points without a gap between them, to {-round(np.log10(EXACT))} digits; "
-            f"{words_of((shown.mean, shown.variance))} are one. Nothing draws the moments to one "
-            "of them rather than to another."
+            f"Fixed points without a gap (to {-round(np.log10(EXACT))} digits), among them "
+            f"{words_of((shown.mean, shown.variance))}. Where an orbit ends depends on its start."
         )
     if len(points) == 1:
         point = points[0]
-        return f"One fixed point: {words_of((point.mean, point.variance))} are {point.kind}."
+        return f"One fixed point, {point.kind}: {words_of((point.mean, point.variance))}."
     if points:
         kinds = [point.kind for point in points]
         tally = [f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)]
-        return f"{len(points)} fixed points, {', '.join(tally)}."
+        return f"{len(points)} fixed points: {', '.join(tally)}."
     if (growth < 0.0).all():
-        return f"No fixed point in the window ({window}): the variance falls everywhere in it."
+        return f"No fixed point at {window}: the variance falls everywhere there."
     if (growth > 0.0).all():
-        return f"No fixed point in the window ({window}): the variance grows everywhere in it."
-    return (
-        f"No fixed point in the window ({window}): some variances in it are kept, but the mean "
-        "moves on."
-    )
+        return f"No fixed point at {window}: the variance grows everywhere there."
+    return f"No fixed point at {window}: some variances there are kept, but the mean moves on."

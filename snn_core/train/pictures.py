@@ -40,7 +40,7 @@ class Boundary:
     """What an arm's seeds decide over the plane of two features, after ``step`` updates.
 
     Attributes:
-        x, y: ``(size,)``: the grid's axes, the first and the second feature, standardised.
+        x, y: ``(size,)``: the grid's axes, the first and the second feature, standardized.
         probability: ``(size, size, classes)``: softmax of the outputs, averaged over the seeds;
             row i is at ``y[i]``, column j at ``x[j]``. NaN where no seed has finite outputs.
         disagreement: ``(size, size)``: share of the seeds that choose another class than most do.

@@ -59,7 +59,7 @@ def guess_of(experiment: Experiment) -> Guess:
     """Returns what the best constant answer gets on the experiment's data.
 
     With classes in equal numbers ln(classes), else the entropy of their shares, and the accuracy
-    of always naming the largest. A regression's targets are standardised: loss 1, R^2 0.
+    of always naming the largest. A regression's targets are standardized: loss 1, R^2 0.
     """
     return _guess(dataset_of(experiment))
 
@@ -67,7 +67,7 @@ def guess_of(experiment: Experiment) -> Guess:
 @functools.lru_cache(maxsize=32)
 def _guess(data: Dataset) -> Guess:
     if data.load is None:
-        raise ValueError(f"{data.name} is drawn from a law and has nothing to guess. Use moons.")
+        raise ValueError(f"{data.name} is random noise and has nothing to guess. Use moons.")
     table = data.load()
     if is_regression(table):
         return Guess(1.0, 0.0, "1, the loss of always guessing the mean", True)

@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """The three parts, standardised; ``outputs`` are classes, or 1 for a regression."""
+    """The three parts, standardized; ``outputs`` are classes, or 1 for a regression."""
 
     train: Rows
     validation: Rows
@@ -54,7 +54,7 @@ def task_of(experiment: Experiment) -> Task:
     if data.load is None:
         known = ", ".join(name for name, d in DATASETS.items() if is_labelled(d))
         raise ValueError(
-            f"{data.name} is drawn from a law and has nothing to learn. Use one of {known}."
+            f"{data.name} is random noise and has nothing to learn. Use one of {known}."
         )
     table, shape = data.load(), input_shape(experiment)
     dtype, device = getattr(torch, experiment.dtype), experiment.device

@@ -277,10 +277,61 @@ def test_what_is_taken_away_opens(page: Page, open_page: OpenPage, tmp_path: Pat
     there = open_page()
     there.goto(html.as_uri())
     expect(there.locator("path.js-line").first).to_be_attached(timeout=LONG)
-    assert said[:40] in there.locator("p").inner_text()
+    assert said[:40] in there.locator("p").first.inner_text()
+    assert "SELU, LeCun normal (untruncated), depth 16" in there.locator("p").last.inner_text()
     page.keyboard.press("Escape")
     picture = saved(page, "Save the figure moments as PNG", tmp_path)
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 10_000
+
+
+def test_gradients_that_a_tab_has_measured_are_in_the_table(page: Page, tmp_path: Path) -> None:
+    opened(page)
+    page.get_by_role("button", name="Download").click()
+    first = csv.DictReader(saved(page, "Numbers (CSV)", tmp_path).open())
+    assert "gradient_variance" not in (first.fieldnames or ())
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Gradients").click()
+    expect(page.locator(".st-key-gradients .plotly-view[role=img]")).to_be_visible(timeout=LONG)
+    settled(page)
+    page.get_by_role("button", name="Download").click()
+    rows = list(csv.DictReader(saved(page, "Numbers (CSV)", tmp_path).open()))
+    assert all(float(row["gradient_variance"]) > 0 for row in rows)
+
+
+PICTURE = """() => {
+  const whole = window.Plotly.downloadImage;
+  window.Plotly.downloadImage = async (figure, options) => {
+    window.Plotly.downloadImage = whole;
+    const asSvg = {...options, format: 'svg', imageDataOnly: true};
+    const svg = await window.Plotly.toImage(figure, asSvg);
+    const drawn = new DOMParser().parseFromString(svg, 'image/svg+xml');
+    window.taken = {
+      size: [options.width, options.height],
+      words: [...drawn.querySelectorAll('text')].map((text) => text.textContent),
+      web: [...document.fonts].map(({family}) => family.replaceAll('"', ''))
+        .filter((family) => svg.includes(family)),
+    };
+  };
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_picture_has_its_caption_and_its_whole_legend(open_page: OpenPage, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 900})
+    page.goto(SMALL)
+    drawn(page)
+    page.evaluate(PICTURE)
+    page.get_by_role("button", name="Save the figure moments as PNG").click()
+    page.wait_for_function("window.taken")
+    taken = page.evaluate("window.taken")
+    assert taken["size"][0] == 1200  # whatever the screen
+    assert taken["web"] == []  # an image has no web fonts: words measured in one were cut off
+    assert (
+        "SELU, LeCun normal (untruncated), depth 16, width 64, 4 seeds, batch 64"
+        in (taken["words"])
+    )
+    for key in ("predicted for wide random networks", "each seed", "±2 sd at this width (theory)"):
+        assert key in taken["words"]
 
 
 def test_a_forged_pin_is_said_and_the_page_works(page: Page) -> None:

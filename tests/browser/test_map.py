@@ -80,7 +80,7 @@ def test_a_click_starts_the_orbit_there(page: Page) -> None:
     expect(page).to_have_url(
         re.compile(r"view\.mean=-(1|0\.9)\d*&view\.variance=[23]"), timeout=LONG
     )
-    expect(plane(page)).to_have_attribute("aria-label", re.compile(r"From mean -(1|0\.9)"))
+    expect(plane(page)).to_have_attribute("aria-label", re.compile(r"From mean −(1|0\.9)"))
 
 
 @pytest.mark.parametrize("axis", ["linear", "log"])
@@ -116,7 +116,7 @@ def test_the_designer_to_the_network_and_back(page: Page) -> None:
     opened(page, f"{SMALL}&view.tab=Designer&view.wanted_mean=0.1&view.wanted_variance=1.5")
     page.get_by_role("button", name="Use it above").click()
     expect(plane(page)).to_have_attribute(
-        "aria-label", re.compile("mean 0.1 and variance 1.5 are"), timeout=LONG
+        "aria-label", re.compile("attracting: mean 0.1 and variance 1.5"), timeout=LONG
     )
     settled(page)
     page.get_by_role("link", name="Try it in a network").click()
@@ -145,7 +145,7 @@ def test_it_fits_every_screen(open_page: OpenPage, width: int, scheme: str) -> N
 def test_an_activation_of_ones_own_is_drawn_and_a_hostile_one_refused(page: Page) -> None:
     opened(page, f"{SMALL}&activation==1.592537*tanh(z)")
     expect(plane(page)).to_have_attribute(
-        "aria-label", re.compile("mean 0 and variance 1(.0+1)? are attracting"), timeout=LONG
+        "aria-label", re.compile("attracting: mean 0 and variance 1(.0+1)?"), timeout=LONG
     )
     field = page.get_by_role("textbox", name="f(z) =")
     field.fill("__import__('os').system('id')")

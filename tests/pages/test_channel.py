@@ -18,7 +18,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketT
 from starlette.websockets import WebSocketDisconnect
 
 from app import answers
-from pages.moment_map import plane
+from pages.moment_map import plane, proofs
 from pages.propagate import figures
 from pages.ui.live import cache, channel, work
 from pages.ui.live.frames import framed, unframed
@@ -116,7 +116,9 @@ def test_the_map_is_answered(client: TestClient) -> None:
         live.send_text(asked({}, ask="map", omega="0.1", tau="1.2"))
         (found,) = answered(live, "done")
     assert found["chart"] == "plane" and "omega 0.1" in found["alt"]
-    wanted = plane.Asked(ACTIVATIONS["selu"], 0.1, 1.2, (0.5, 2.0), False, BOX, moving=True)
+    theorem, domain = proofs.domain_of("")
+    place = plane.is_log("auto", domain), BOX, tuple(domain), theorem
+    wanted = plane.Asked(ACTIVATIONS["selu"], 0.1, 1.2, (0.5, 2.0), *place, moving=True)
     shown = plane.seen(wanted)
     assert found["alt"] == plane.alt(wanted, shown)
     theirs = plane.figure(wanted, shown, None)["data"]

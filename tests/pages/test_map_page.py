@@ -41,8 +41,8 @@ def traces(at: AppTest, key: str = "plane") -> dict[str, Mapping[str, Any]]:
 
 def test_it_opens_with_selus_fixed_point() -> None:
     at = at_map()
-    assert "mean 0 and variance 1 are attracting" in chart(at, "plane")["alt"]
-    assert "22 % closer each layer" in text(at)
+    assert "One fixed point, attracting: mean 0 and variance 1." in chart(at, "plane")["alt"]
+    assert "shrinks by 22 % each layer" in text(at)
     assert {"basin", "one layer", "orbit of the map", "measured, median of the seeds"} <= set(
         traces(at)
     )
@@ -65,11 +65,55 @@ def test_its_state_is_in_the_link_and_the_link_opens_it() -> None:
     assert chart(again, "plane")["alt"] == chart(at, "plane")["alt"]
 
 
+def test_reset_puts_back_every_number_and_undo_brings_them_again() -> None:
+    opening = at_map()
+    moved = {name: f"{(low + usual) / 2:.4g}"
+             for name, (low, _, usual) in page_settings.MAP.numbers.items()}  # fmt: skip
+    at = opened(SMALL | {f"view.{name}": value for name, value in moved.items()}
+                | {"view.axis": "log", "activation": "tanh"}, MAP)  # fmt: skip
+    before = link(at)
+    at = press(at, "reset")
+    assert link(at) == {"view.axis": "log"}  # how it is drawn is no setting
+    for name in ("omega", "tau", "mean", "variance"):
+        assert chart(at, f"number:map/view.{name}")["value"] == page_settings.MAP.numbers[name][2]
+    at = press(at, "undo")
+    assert link(at) == before != link(opening)
+
+
 @pytest.mark.parametrize("name", ["theorem_1", "theorem_2", "theorem_3", "entry"])
 def test_theorems_are_proved_at_a_click(name: str) -> None:
     at = press(at_map(), f"prove.{name}")
     assert "green-badge[proved]" in text(at) and "not about a particular network" in text(at)
     assert re.search(r"\d+ boxes, [\d.]+ m?s", text(at))
+
+
+def legend(at: AppTest, key: str = "plane") -> list[str]:
+    return [t["name"] for t in chart(at, key)["figure"]["data"] if t.get("showlegend")]
+
+
+def test_a_theorem_that_is_looked_at_has_its_domain_on_the_plane() -> None:
+    at = at_map()
+    assert "theorem 1's domain" in legend(at) and "view.domain" not in link(at)
+    at = press(at, "prove.theorem_2")
+    assert "theorem 2's domain" in legend(at) and link(at)["view.domain"] == "theorem_2"
+    layout = chart(at, "plane")["figure"]["layout"]
+    assert 3.0 in [shape["y0"] for shape in layout["shapes"]]
+    assert layout["yaxis"]["type"] == "log"  # to 16, which the linear axis does not reach
+    at = press(at, "show.theorem_1")
+    assert "theorem 1's domain" in legend(at) and "view.domain" not in link(at)
+    assert chart(at, "plane")["figure"]["layout"]["yaxis"]["type"] == "linear"
+    assert "badge[proved]" in text(at)  # what was proved stays
+
+
+def test_a_person_reads_one_minus_sign_and_no_computers_exponents() -> None:
+    far = {"activation": "relu", "view_mean": "-1.23", "view_omega": "-0.5"}
+    for tab in ("Proofs", "Designer", "Mean field"):
+        for query in (far, {"view_tau": "1.7"}, {"view_sigma_w": "1.5", "view_wanted_mean": "-1"}):
+            at = at_map(view_tab=tab, **query)
+            said = (
+                f"{text(at)} {chart(at, 'plane')['alt']} {' '.join(w.value for w in at.warning)}"
+            )
+            assert not re.search(r"(?<![\w/.)])-\d|\de[-+]?\d", said.replace("\\", "")), said
 
 
 def test_a_proof_waits_for_its_turn_and_gives_it_back() -> None:
@@ -115,11 +159,11 @@ def test_the_designer_finds_the_selu_and_the_page_takes_it() -> None:
     alpha, scale = solve_selu(0.1, 1.5)
     assert f"α = {alpha:.10g}, λ = {scale:.10g}" in text(at)
     at = press(at, "use_design")
-    assert "mean 0.1 and variance 1.5 are" in chart(at, "plane")["alt"]
+    assert "attracting: mean 0.1 and variance 1.5." in chart(at, "plane")["alt"]
     assert float(link(at)["activation.alpha"]) == pytest.approx(alpha)
     at = press(at, "undo")
     assert "activation.alpha" not in link(at)
-    assert "mean 0 and variance 1 are" in chart(at, "plane")["alt"]
+    assert "attracting: mean 0 and variance 1." in chart(at, "plane")["alt"]
 
 
 def test_the_designer_says_that_the_official_example_repels() -> None:
@@ -138,8 +182,9 @@ def test_the_mean_field_side() -> None:
     at = at_map(view_tab="Mean field")
     assert "χ₁ is 1.0716" in text(at) and "33.6 layers" in text(at)
     assert "edge of chaos" in traces(at, "phases")
+    assert "correlation map" in legend(at, "phases")
     at = at_map(view_tab="Mean field", view_sigma_w="1.5")
-    assert "Signals explode" in text(at)
+    assert "Signals explode" in text(at) and "correlation map" not in legend(at, "phases")
 
 
 @pytest.mark.parametrize(

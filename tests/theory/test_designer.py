@@ -75,7 +75,7 @@ def test_any_solution_solves(mean: float, variance: float, omega: float, tau: fl
     ("target", "said"),
     [
         ((2, 1, 0, 1), r"the mean is too high.*largest is 0\.6833 \(alpha = 0, ReLU\)"),
-        ((-2, 1, 0, 1), r"the mean is too low.*smallest is -0\.8033 \(alpha to infinity\)"),
+        ((-2, 1, 0, 1), r"the mean is too low.*smallest is −0\.8033 \(alpha to infinity\)"),
         ((5, 1, 1e3, 1), "all but always right of 0"),
         ((5, 1, -1e3, 1), "all but always left of 0"),
         ((0, 0, 0, 1), "variance must be"),

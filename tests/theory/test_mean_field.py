@@ -161,7 +161,7 @@ def test_selu_s_correlations_go_to_0() -> None:
     zero, one = curve.points
     assert (zero.correlation, zero.slope) == pytest.approx((0.0, 0.97068), abs=1e-5)
     assert one.slope == pytest.approx(1.0715749924557993, rel=1e-10)
-    assert curve.reason.startswith("Two inputs become unlike: their correlation goes to 0,")
+    assert curve.reason.startswith("Two inputs become unlike: their correlation goes to 0;")
 
 
 def test_shapes_broadcast() -> None:

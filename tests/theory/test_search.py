@@ -70,7 +70,7 @@ def test_attracting_and_repelling_points_are_found_together() -> None:
     found = fixed_points("erf", 1.0, 1.0)
     assert [p.kind for p in found.points] == ["repelling", "repelling", "attracting"]
     assert found.points[0].mean == pytest.approx(-found.points[1].mean, rel=1e-8)
-    assert found.reason == "3 fixed points, 2 repelling, 1 attracting."
+    assert found.reason == "3 fixed points: 2 repelling, 1 attracting."
 
 
 def test_the_notebook_s_example_has_its_repelling_point_in_the_window() -> None:
@@ -134,8 +134,8 @@ def test_a_wrong_argument_is_told(given: dict, said: str) -> None:
 @pytest.mark.parametrize(
     ("name", "tau", "said"),
     [
-        ("selu", 1.0, "A small deviation comes 22 % closer each layer."),
-        ("sin", 3.0, "A small deviation comes 82 % closer each layer."),
+        ("selu", 1.0, "A small deviation shrinks by 22 % each layer."),
+        ("sin", 3.0, "A small deviation shrinks by 82 % each layer."),
         ("hardswish", KEEPS, "A small deviation grows by 12 % each layer."),
         ("identity", 1.0, "A small deviation stays as large as it is."),
     ],

@@ -47,7 +47,8 @@ def plotly_view(
 
     ``alt`` is the text alternative and should carry the figure's main numbers. Of the layout's
     ``meta``, ``palette`` lists the colours that follow the theme's chart colours, ``ink`` the one
-    that follows its text colour, and ``narrow`` holds the changes for a narrow screen. A
+    that follows its text colour, ``narrow`` holds the changes for a narrow screen, and
+    ``caption``, line by line, stands below the figure where it is saved as a picture. A
     ``live`` figure is brought further by the channel: None leaves it as it is.
     A figure that the live channel may have brought already has the same ``id`` there; the page's
     main figure says by ``question`` what the channel is asked for while a slider moves.

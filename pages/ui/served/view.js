@@ -210,11 +210,41 @@ function growable({ data, layout }) {
 // image has no parts for a screen reader.
 function picture(chart) {
   const { button } = chart;
+  const width = 1200, line = 18; // pixels, whatever the screen: every row of the legend has its room
+  const wrapped = (text) => text.split("\n").flatMap((row) => row.match(/.{1,160}(\s|$)/g) || [row]);
+  const escaped = (text) => text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
+  const outside = () => {
+    const { _fullLayout: shown } = chart.node;
+    const { layout } = styled({ ...chart, narrow: false });
+    const data = structuredClone(chart.node.data); // with the traces that a person has hidden
+    for (const name of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
+      if (shown[name]) layout[name].range = [...shown[name].range]; // and a zoom of theirs
+    }
+    const { l, t, r, b } = layout.margin;
+    const inner = layout.height - t - b;
+    const names = data.filter((trace) => trace.showlegend).map((trace) => trace.name || "");
+    const long = names.reduce((sum, name) => sum + 8 * name.length + 60, 0);
+    const rows = Math.ceil(long / (width - l - r));
+    const caption = wrapped(layout.meta?.caption || "");
+    layout.margin = { l, r: r + 12, t: 40 + (rows ? 12 + 20 * rows : 0), b: b + line * (caption.length + 1) };
+    // An image has no web fonts: measured in one and drawn in another, words were cut off.
+    layout.font = { ...layout.font, family: "sans-serif" };
+    Object.assign(layout, { width, height: inner + layout.margin.t + layout.margin.b });
+    layout.legend = { ...layout.legend, y: 1 + 32 / inner, yanchor: "bottom" };
+    layout.annotations = [...(layout.annotations || []), {
+      text: caption.map(escaped).join("<br>"), xref: "paper", yref: "paper", x: 0, y: 0,
+      xanchor: "left", yanchor: "top", yshift: -b - line / 2, align: "left", showarrow: false,
+    }];
+    return { data, layout };
+  };
   button.hidden = false;
   button.setAttribute("aria-label", `Save the figure ${chart.data.name} as PNG`);
-  button.onclick = () => window.Plotly.downloadImage(
-    chart.node, { format: "png", filename: chart.data.name, scale: 2 },
-  );
+  button.onclick = () => {
+    const figure = outside();
+    const { height } = figure.layout;
+    const options = { format: "png", filename: chart.data.name, scale: 2, width, height };
+    return window.Plotly.downloadImage(figure, options);
+  };
 }
 
 async function draw(chart) {

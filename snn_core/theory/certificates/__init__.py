@@ -6,7 +6,10 @@ from snn_core.theory.certificates.claims import CLAIMS
 from snn_core.theory.certificates.domain import Domain
 from snn_core.theory.certificates.sharp import Extreme, SharpImage, sharp_contraction, sharp_image
 from snn_core.theory.certificates.theorems import (
+    ENTRY,
     THEOREM_1,
+    THEOREM_2,
+    THEOREM_3,
     entry_theorem,
     theorem_1,
     theorem_2,
@@ -15,7 +18,10 @@ from snn_core.theory.certificates.theorems import (
 
 __all__ = [
     "CLAIMS",
+    "ENTRY",
     "THEOREM_1",
+    "THEOREM_2",
+    "THEOREM_3",
     "Certificate",
     "Domain",
     "Extreme",
