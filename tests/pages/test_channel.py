@@ -205,10 +205,11 @@ def test_no_text_is_read_as_a_question_by_mistake(text: str) -> None:
 
 
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
+KEYS = st.text(max_size=3).filter(lambda key: key != "f4")
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**31), 2**31) | st.text(max_size=5)
     | st.lists(FLOATS, max_size=4).map(lambda v: np.array(v, "f4")),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3).filter(lambda key: key != "f4"), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner),
     max_leaves=8,
 )  # fmt: skip
 

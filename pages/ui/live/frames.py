@@ -1,7 +1,8 @@
 """A message to the browser: JSON, and behind it the numbers of its arrays as they are.
 
 Four bytes say how long the JSON is; arrays stand in it as ``{"f4": [start, count]}`` with a
-``shape`` where they have rows, and follow as little-endian float32. `unframed` reads it back. No message has a key ``f4`` of its own.
+``shape`` where they have rows, and follow as little-endian float32. `unframed` reads it
+back. No message has a key ``f4`` of its own.
 """
 
 from __future__ import annotations
