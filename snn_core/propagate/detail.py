@@ -27,25 +27,21 @@ def layer_detail(
     mean, variance = unit_moments(h[k])
     keep = np.linspace(0, len(mean) - 1, min(len(mean), MOST_UNITS)).astype(int)
     row: dict[str, Any] = {
-        "between": float(mean.var(unbiased=False)),
+        "between": float(mean.var()),
         "within": float(variance.mean()),
         "correlation": mean_cosine(h[k]),
-        "values": spread_sample(h[k], room).cpu().numpy(),
+        "values": spread_sample(h[k], room),
         "saturated": math.nan,
         "dead": math.nan,
-        "unit_mean": _kept(mean, keep),
-        "unit_variance": _kept(variance, keep),
+        "unit_mean": mean[keep],
+        "unit_variance": variance[keep],
     }
     if layer is not None and z is not None:
         slope = layer.activation.derivative(z[k].detach())
         row["saturated"], row["dead"] = saturation(slope, layer.activation.largest_slope)
-        row["unit_omega"] = _kept(layer.omega[k], keep)
-        row["unit_tau"] = _kept(layer.tau[k], keep)
+        row["unit_omega"] = layer.omega[k].cpu().numpy()[keep]
+        row["unit_tau"] = layer.tau[k].cpu().numpy()[keep]
     return row
-
-
-def _kept(x: Tensor, keep: np.ndarray) -> np.ndarray:
-    return x.double().cpu().numpy()[keep]
 
 
 def sample_size(experiment: Experiment) -> int:
