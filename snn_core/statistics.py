@@ -142,10 +142,13 @@ def saturation(slope: Tensor, largest: float) -> tuple[float, float]:
     activation's largest. Dead: saturated for every sample (and position).
     """
     slope = slope.detach().movedim(1, -1).flatten(0, -2)
-    if slope.dtype in (torch.float16, torch.bfloat16):
-        low = (slope.abs() < 0.05 * largest).cpu().numpy()
+    limit = 0.05 * largest
+    if slope.dtype == torch.bfloat16:
+        low = (slope.abs() < limit).cpu().numpy()
     else:  # NumPy compares, counts and folds several times as fast as torch on a CPU
-        low = np.abs(slope.cpu().numpy()) < 0.05 * largest
+        numbers = slope.cpu().numpy()
+        low = numbers < limit
+        low &= numbers > -limit
     return np.count_nonzero(low) / low.size, float(low.all(0).mean())
 
 
