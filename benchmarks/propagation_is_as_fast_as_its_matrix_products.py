@@ -4,18 +4,26 @@ Claims: forward at most 1.3x the bare chain of the same products and activations
 the hand-written loop (nn.Sequential, forward hooks, .mean().item(), .var().item()); forward and
 backward with gradient statistics at most 1.0x the hand-written loop with tensor hooks on frozen
 weights. Weights and inputs are drawn beforehand for all alike.
+
+Then one seed of the default on one thread, as a live page runs it: what a first run costs, with
+all to draw; the same with another factor, activation parameter or depth, where draws are kept;
+with the statistics of the tabs, at most 1.5x without; with gradients, and with both. Each beside
+the bare chain.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.rounds import interleave, ratio
 from snn_core.network import Layer, build, draw_inputs
+from snn_core.propagate import Watch, one_seed
 from snn_core.propagate.passes import Drawn
 from snn_core.propagate.run import measure
 from snn_core.spec import Experiment, NetworkSpec
@@ -119,6 +127,54 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> None:
     )
 
 
+def one_seed_alone(rounds: int) -> None:
+    e = Experiment()
+    layers, x = build(e, [0]), draw_inputs(e, [0])
+    weights = [[layer.weight[0].t().contiguous() for layer in layers]]
+    buffers = [torch.empty(e.batch, e.network.width) for _ in range(2)]
+    step = itertools.count(1)  # no setting comes twice, as under a slider
+
+    def turned(**setting: object) -> Callable[[], object]:
+        net = replace(e.network, **setting)  # type: ignore[arg-type]
+        return lambda: one_seed(replace(e, network=net), 0, watch=Watch(1))
+
+    def seed(backward: bool, detail: bool) -> Callable[[], object]:
+        return lambda: one_seed(e, 0, backward, detail, watch=Watch(1))
+
+    def factor() -> object:
+        return turned(weight_factor=1.0 + 1e-3 * next(step))()
+
+    def parameter() -> object:
+        return turned(activation_parameters=(("alpha", 1.6 + 1e-3 * next(step)),))()
+
+    seconds = interleave(
+        {
+            "bare": lambda: bare_chain(weights, x, buffers),
+            "first": lambda: one_seed(replace(e, seed=next(step)), 0, watch=Watch(1)),
+            "again": seed(False, False),
+            "another factor": factor,
+            "another parameter": parameter,
+            "one layer more": turned(depth=e.network.depth + 1),
+            "detail": seed(False, True),
+            "backward": seed(True, False),
+            "backward, detail": seed(True, True),
+        },
+        rounds,
+    )
+    print("\none seed of the default, one thread")
+    for name in seconds:
+        best = f"{min(seconds[name]) * 1e3:6.1f} ms"
+        print(f"  {name:18} {best}  / bare {ratio(seconds, name, 'bare')}")
+    for name, peer in (
+        ("again", "first"),
+        ("another factor", "first"),
+        ("one layer more", "first"),
+        ("detail", "again"),
+        ("backward, detail", "backward"),
+    ):
+        print(f"  {name} / {peer}: {ratio(seconds, name, peer)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=11)
@@ -126,6 +182,8 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {rounds} rounds")
     for shape in SHAPES:
         compare(shape, rounds)
+    torch.set_num_threads(1)
+    one_seed_alone(rounds)
 
 
 if __name__ == "__main__":

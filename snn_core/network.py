@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +16,8 @@ from torch import Generator, Tensor
 from snn_core.activations import Activation
 from snn_core.constraints import Constraint
 from snn_core.datasets import sample
+from snn_core.draws import ROOM, kept
+from snn_core.initializers import Initializer
 from snn_core.normalizations import Normalization
 from snn_core.spec import (
     Experiment,
@@ -28,8 +32,17 @@ from snn_core.spec import (
     plan_of,
 )
 
-__all__ = ["Layer", "build", "draw_inputs", "draw_layers", "forward", "generator"]
+__all__ = [
+    "Layer",
+    "build",
+    "draw_cotangents",
+    "draw_inputs",
+    "draw_layers",
+    "forward",
+    "generator",
+]
 
+STATE = 5056  # bytes of a generator's state
 STREAMS = ("weights", "inputs", "dropout", "cotangent", "head", "order", "mixup")
 
 
@@ -66,14 +79,55 @@ def generator(experiment: Experiment, seed_index: int, stream: str, *time: int) 
 
 def draw_inputs(experiment: Experiment, seeds: Sequence[int]) -> Tensor:
     """Returns every seed's own batch, ``(seeds, batch, *input shape)``, in the network's dtype."""
-    shape = input_shape(experiment)
-    data, rows = dataset_of(experiment), []
-    for index in seeds:
-        source = generator(experiment, index, "inputs")
-        x = sample(data, experiment.batch, math.prod(shape), source, experiment.standardize)
-        rows.append(x.reshape(-1, *shape))
-    dtype = getattr(torch, experiment.dtype)
-    return torch.stack(rows).to(device=experiment.device, dtype=dtype)
+    shape, data = input_shape(experiment), dataset_of(experiment)
+    e = experiment
+    what = ("inputs", e.data, e.data_parameters, e.standardize, e.batch, shape)
+    size = 4 * e.batch * math.prod(shape)
+
+    def rows(index: int) -> Tensor:
+        source = generator(e, index, "inputs")
+        return sample(data, e.batch, math.prod(shape), source, e.standardize)
+
+    drawn = [_seeds_own(e, k, what, size, lambda k=k: (rows(k),))[0] for k in seeds]
+    dtype = getattr(torch, e.dtype)
+    return torch.stack(drawn).unflatten(-1, shape).to(device=e.device, dtype=dtype)
+
+
+def draw_cotangents(
+    experiment: Experiment, seeds: Sequence[int], shape: tuple[int, ...]
+) -> Tensor:
+    """Returns every seed's standard normal cotangent, ``(seeds, batch, *shape)``, float32."""
+    shape = (experiment.batch, *shape)
+
+    def draw(k: int) -> Tensor:
+        source = generator(experiment, k, "cotangent")
+        return torch.randn(shape, generator=source, dtype=torch.float32)
+
+    what, size = ("cotangent", shape), 4 * math.prod(shape)
+    drawn = [_seeds_own(experiment, k, what, size, lambda k=k: (draw(k),))[0] for k in seeds]
+    return torch.stack(drawn)
+
+
+def _seeds_own(
+    experiment: Experiment,
+    seed_index: int,
+    what: tuple[Hashable, ...],
+    size: int,
+    draw: Callable[[], tuple[Tensor, ...]],
+) -> tuple[Tensor, ...]:
+    """What one seed draws: kept, where the seeds up to this one have room for ``size`` bytes each.
+
+    Of an ensemble that has no room as a whole, the first seeds are kept rather than none: what
+    goes round in a memory that is too small is always gone when it is needed again.
+    """
+
+    def drawn() -> tuple[Tensor, ...]:
+        with torch.inference_mode(False), torch.no_grad():  # what is kept must serve both modes
+            return draw()
+
+    if (seed_index + 1) * size > ROOM:
+        return drawn()
+    return kept((experiment.seed, seed_index, *what), drawn)
 
 
 def draw_layers(experiment: Experiment, seeds: Sequence[int]) -> Iterator[Layer]:
@@ -85,21 +139,48 @@ def draw_layers(experiment: Experiment, seeds: Sequence[int]) -> Iterator[Layer]
     net = experiment.network
     law, rule = initializer_of(net), constraint_of(net)
     act, norm = activation_of(net), normalization_of(net)
+    plans = plan_of(experiment)
     sources = [generator(experiment, index, "weights") for index in seeds]
-    for shapes in plan_of(experiment):
+    size = sum(4 * layer.fan_in * layer.outputs + STATE for layer in plans)
+    for shapes, past in zip(plans, _pasts(law, plans), strict=True):
         weight = torch.empty(len(seeds), *shapes.weight_shape, dtype=torch.float32)
         bias = None
-        if law.sample_bias_ or net.bias:
+        if law.bias_distribution or net.bias:
             bias = torch.zeros(len(seeds), shapes.outputs, dtype=torch.float32)
-        for k, source in enumerate(sources):
-            law.sample_(weight[k], shapes.fan_in, shapes.fan_out, source)
-            if law.sample_bias_ and bias is not None:
-                law.sample_bias_(bias[k], shapes.fan_in, source)
+        for k, (index, source) in enumerate(zip(seeds, sources, strict=True)):
+            draw = partial(_numbers, law, shapes, source)
+            numbers, *biases, state = _seeds_own(experiment, index, past, size, draw)
+            source.set_state(state)  # as if they had been drawn now
+            law.fill_(weight[k], numbers, shapes.fan_in, shapes.fan_out)
+            if biases and bias is not None:
+                law.fill_bias_(bias[k], biases[0], shapes.fan_in)
         if net.weight_factor != 1.0 and not law.calibrated:
             weight *= math.sqrt(net.weight_factor)
         if bias is not None:
             bias += net.bias
         yield _finished(experiment, rule, shapes, act, norm, weight, bias)
+
+
+def _pasts(law: Initializer, plans: Sequence[LayerPlan]) -> Iterator[tuple[Hashable, ...]]:
+    """All that a layer's random numbers depend on but the seed: its own shape and those before.
+
+    The layers of a seed are drawn one after the other from one generator. Equal shapes in a row
+    are counted, so that the past of a deep network is short.
+    """
+    biases = law.bias_distribution and law.bias_distribution.name
+    runs: tuple[Hashable, ...] = ()
+    for shape, run in itertools.groupby(plan.weight_shape for plan in plans):
+        for count, _ in enumerate(run, start=1):
+            yield ("weights", law.distribution.name, biases, *runs, shape, count)
+        runs += (shape, count)
+
+
+def _numbers(law: Initializer, shapes: LayerPlan, source: Generator) -> tuple[Tensor, ...]:
+    """A layer's random numbers, those of its biases if it has any, and the generator's state."""
+    found = [law.distribution.draw(shapes.weight_shape, source)]
+    if law.bias_distribution is not None:
+        found.append(law.bias_distribution.draw((shapes.outputs,), source))
+    return (*found, source.get_state())
 
 
 def _finished(

@@ -16,6 +16,7 @@ RANKS = {
     "wording": 0,
     "gaussian": 0,
     "jobs": 0,
+    "draws": 0,
     "activations": 1,
     "initializers": 1,
     "constraints": 1,

@@ -45,6 +45,12 @@ def draw(entry: Initializer, shape: tuple[int, ...], seed: int = 0) -> Tensor:
     return entry.sample_(torch.full(shape, torch.nan), fan_in, fan_out, generator(seed))
 
 
+def draw_bias(entry: Initializer, units: int, fan_in: int) -> Tensor:
+    assert entry.bias_distribution is not None
+    numbers = entry.bias_distribution.draw((units,), generator())
+    return entry.fill_bias_(torch.empty(units), numbers, fan_in)
+
+
 def refuses(entry: Initializer, shape: tuple[int, ...]) -> bool:
     return entry.law == "delta" and len(shape) > 2 and shape[0] < shape[1]
 
@@ -73,7 +79,7 @@ def test_the_table_holds_the_names_and_their_sources() -> None:
     for name, entry in INITIALIZERS.items():
         assert entry.name == name
         assert entry.citation and entry.label and entry.torch_code and entry.keras_code
-        assert (entry.sample_bias_ is None) == (entry.bias_variance is None)
+        assert (entry.bias_distribution is None) == (entry.bias_variance is None)
         compile(entry.keras_code, name, "eval")
 
 
@@ -117,8 +123,8 @@ def test_draws_follow_the_generator_and_nothing_else(entry: Initializer) -> None
     first, again, other = draw(entry, shape, 3), draw(entry, shape, 3), draw(entry, shape, 4)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    if entry.sample_bias_ is not None:
-        entry.sample_bias_(torch.empty(24), 144, generator())
+    if entry.bias_distribution is not None:
+        draw_bias(entry, 24, 144)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -132,11 +138,11 @@ def test_fills_in_place_also_a_parameter(entry: Initializer) -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_bias_has_the_declared_variance(entry: Initializer) -> None:
-    if entry.sample_bias_ is None or entry.bias_variance is None:
+    if entry.bias_variance is None:
         assert not entry.torch_bias_code and not entry.keras_bias_code
         return
     fan_in = 75
-    bias = entry.sample_bias_(torch.empty(40_000), fan_in, generator())
+    bias = draw_bias(entry, 40_000, fan_in)
     coded = torch.empty(40_000)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
@@ -148,7 +154,7 @@ def test_bias_has_the_declared_variance(entry: Initializer) -> None:
 
 
 def test_only_these_draw_biases() -> None:
-    assert [e.name for e in INITIALIZERS.values() if e.sample_bias_] == ["pytorch_default"]
+    assert [e.name for e in INITIALIZERS.values() if e.bias_distribution] == ["pytorch_default"]
     assert initializer("mean_field", sigma_b=0.3).bias_variance is not None
 
 
@@ -157,9 +163,9 @@ def test_pytorch_default_equals_what_a_new_layer_holds() -> None:
         torch.manual_seed(5)
         layer = nn.Conv2d(30, 40, 3)
     entry = INITIALIZERS["pytorch_default"]
-    assert layer.bias is not None and entry.sample_bias_ is not None
+    assert layer.bias is not None
     bound = 270**-0.5
-    bias = entry.sample_bias_(torch.empty(40), 270, generator())
+    bias = draw_bias(entry, 40, 270)
     for ours, theirs in ((draw(entry, (40, 30, 3, 3)), layer.weight), (bias, layer.bias)):
         for sample in (ours, theirs.detach()):
             # the largest of N uniform draws falls short of the bound by about bound / N

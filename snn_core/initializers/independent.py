@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
-from torch import Generator, Tensor
-
-from snn_core.initializers.initializer import Initializer, Variance
+from snn_core.initializers.distribution import CUT_STD, NORMAL, TRUNCATED, UNIFORM
+from snn_core.initializers.initializer import Initializer
 from snn_core.tables import Parameter
 
 __all__ = ["GLOROT", "HE", "LECUN", "mean_field", "pytorch_default", "scaled", "selu_gain"]
-
-# A standard normal cut at +-2: its mass, standard deviation and E x^4, by parts.
-_CUT = 2.0
-_MASS = math.erf(_CUT / math.sqrt(2.0))
-_EDGE = math.exp(-(_CUT**2) / 2.0) / math.sqrt(2.0 * math.pi) / _MASS
-_CUT_VARIANCE = 1.0 - 2.0 * _CUT * _EDGE
-_CUT_STD = math.sqrt(_CUT_VARIANCE)  # Keras's constant .87962566103423978
-_CUT_FOURTH = 3.0 * _CUT_VARIANCE - 2.0 * _CUT**3 * _EDGE
-
-_KURTOSIS = {"normal": 3.0, "uniform": 1.8, "truncated": _CUT_FOURTH / _CUT_VARIANCE**2}
-
-
-@torch.no_grad()
-def _fill_(weight: Tensor, distribution: str, variance: float, generator: Generator) -> Tensor:
-    """Fills with independent zero-mean entries of that variance, in one pass over the tensor."""
-    std = math.sqrt(variance)
-    if distribution == "normal":
-        return weight.normal_(0.0, std, generator=generator)
-    if distribution == "uniform":
-        bound = math.sqrt(3.0) * std
-        return weight.uniform_(-bound, bound, generator=generator)
-    # Inverting the distribution function needs no redraws: a fixed number of draws per weight.
-    weight.uniform_(-_MASS, _MASS, generator=generator).erfinv_()
-    edge = _CUT * std / _CUT_STD
-    return weight.mul_(math.sqrt(2.0) * std / _CUT_STD).clamp_(-edge, edge)
-
-
-def _sampler(
-    distribution: str, variance: Variance
-) -> Callable[[Tensor, int, int, Generator], Tensor]:
-    """Returns the ``sample_`` of independent entries of that distribution and variance."""
-
-    def sample_(weight: Tensor, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
-        return _fill_(weight, distribution, variance(fan_in, fan_out), generator)
-
-    return sample_
 
 
 class _Family(NamedTuple):
@@ -88,6 +48,9 @@ GLOROT = _Family(
 )
 
 
+_DISTRIBUTIONS = {entry.name: entry for entry in (NORMAL, UNIFORM, TRUNCATED)}
+
+
 def scaled(family: _Family, distribution: str) -> Initializer:
     """Returns the family's "normal", "uniform" or "truncated" initializer."""
 
@@ -110,17 +73,16 @@ def scaled(family: _Family, distribution: str) -> Initializer:
         if family.mode == "fan_avg":
             fan = f"(0.5 * ({fan} + weight[:, 0].numel()))"
         torch_code = (
-            f"std = ({family.gain} / {fan}) ** 0.5 / {_CUT_STD:.8f}; "
+            f"std = ({family.gain} / {fan}) ** 0.5 / {CUT_STD:.8f}; "
             "nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)"
         )
         note = "Cut at two standard deviations, then widened so that the variance is kept."
     return Initializer(
         name=f"{family.name}_{distribution}",
         label=label,
-        sample_=_sampler(distribution, variance),
+        distribution=_DISTRIBUTIONS[distribution],
         variance=variance,
         citation=family.citation,
-        kurtosis=_KURTOSIS[distribution],
         torch_code=torch_code,
         keras_code=keras_code,
         note=note,
@@ -131,18 +93,14 @@ def pytorch_default() -> Initializer:
     def variance(fan_in: int, fan_out: int, receptive: int = 1, /) -> float:
         return 1.0 / (3.0 * fan_in)
 
-    def sample_bias_(bias: Tensor, fan_in: int, generator: Generator) -> Tensor:
-        return _fill_(bias, "uniform", 1.0 / (3.0 * fan_in), generator)
-
     return Initializer(
         name="pytorch_default",
         label="PyTorch's default (variance 1/(3 fan_in))",
-        sample_=_sampler("uniform", variance),
+        distribution=UNIFORM,
         variance=variance,
         citation="PyTorch, nn.Linear.reset_parameters: kaiming_uniform_ with a = sqrt(5)",
-        sample_bias_=sample_bias_,
+        bias_distribution=UNIFORM,
         bias_variance=lambda fan_in: 1.0 / (3.0 * fan_in),
-        kurtosis=_KURTOSIS["uniform"],
         torch_code="nn.init.kaiming_uniform_(weight, a=5**0.5)",
         keras_code="keras.initializers.VarianceScaling(1 / 3, 'fan_in', 'uniform')",
         torch_bias_code="nn.init.uniform_(bias, -(fan_in**-0.5), fan_in**-0.5)",
@@ -161,7 +119,7 @@ def selu_gain() -> Initializer:
     return Initializer(
         name="selu_gain",
         label="Xavier normal, PyTorch's 3/4 SELU gain",
-        sample_=_sampler("normal", variance),
+        distribution=NORMAL,
         variance=variance,
         citation="PyTorch, nn.init.calculate_gain('selu') = 3/4",
         torch_code="nn.init.xavier_normal_(weight, gain=nn.init.calculate_gain('selu'))",
@@ -174,16 +132,13 @@ def mean_field(sigma_w: float = 1.0, sigma_b: float = 0.0) -> Initializer:
     def variance(fan_in: int, fan_out: int, receptive: int = 1, /) -> float:
         return sigma_w**2 / fan_in
 
-    def sample_bias_(bias: Tensor, fan_in: int, generator: Generator) -> Tensor:
-        return _fill_(bias, "normal", sigma_b**2, generator)
-
     return Initializer(
         name="mean_field",
         label="Mean field (sigma_w, sigma_b)",
-        sample_=_sampler("normal", variance),
+        distribution=NORMAL,
         variance=variance,
         citation="Poole, Lahiri, Raghu, Sohl-Dickstein, Ganguli 2016, arXiv:1606.05340",
-        sample_bias_=sample_bias_ if sigma_b else None,
+        bias_distribution=NORMAL if sigma_b else None,
         bias_variance=(lambda fan_in: sigma_b**2) if sigma_b else None,
         torch_code=f"nn.init.normal_(weight, std={sigma_w!r} * weight[0].numel() ** -0.5)",
         keras_code=(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Generator, Tensor
 
+from snn_core.initializers.distribution import Distribution
 from snn_core.initializers.initializer import Initializer
 
 __all__ = ["delta_orthogonal", "orthogonal_family"]
@@ -20,44 +23,50 @@ def _delta_variance(fan_in: int, fan_out: int, receptive: int = 1, /) -> float:
     return 1.0 / max(fan_in, fan_out)
 
 
-@torch.no_grad()
-def _orthogonal_(weight: Tensor, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
-    """Fills with a Haar-distributed semi-orthogonal (out, fan_in) matrix.
+def _orthogonal(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Returns a Haar-distributed semi-orthogonal (out, fan_in) matrix, in the weight's shape.
 
     QR of a normal matrix; only with R's diagonal made positive is Q uniform (Mezzadri 2007,
     arXiv:math-ph/0609050).
     """
-    rows, columns = weight.shape[0], weight[0].numel()
-    normal = weight.new_empty(max(rows, columns), min(rows, columns))
+    rows, columns = shape[0], math.prod(shape[1:])
+    normal = torch.empty(max(rows, columns), min(rows, columns), dtype=torch.float32)
     q, r = torch.linalg.qr(normal.normal_(generator=generator))
     q.mul_(torch.where(r.diagonal() < 0, -1.0, 1.0))
-    return weight.copy_((q if rows >= columns else q.T).reshape(weight.shape))
+    return (q if rows >= columns else q.T).reshape(shape)
 
 
-@torch.no_grad()
-def _delta_orthogonal_(weight: Tensor, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
-    """Fills with zeros but for the centre tap, an (out, in) matrix with orthonormal columns.
+def _delta_orthogonal(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Returns the centre tap's (out, in) matrix, of orthonormal columns.
 
     Raises:
         ValueError: a convolution with more channels in than out; no such matrix exists.
     """
-    outputs, inputs, *kernel = weight.shape
+    outputs, inputs, *kernel = shape
     if kernel and outputs < inputs:
         raise ValueError(
             f"delta_orthogonal needs at least as many channels out as in, got {inputs} in and "
             f"{outputs} out; widen the layer to {inputs} or use 'orthogonal'."
         )
-    weight.zero_()
-    centre = weight[(..., *(size // 2 for size in kernel))]
-    _orthogonal_(centre, inputs, outputs, generator)
+    return _orthogonal((outputs, inputs), generator)
+
+
+def _in_the_centre_(weight: Tensor, numbers: Tensor, variance: float) -> Tensor:
+    weight.zero_()[(..., *(size // 2 for size in weight.shape[2:]))] = numbers
     return weight
+
+
+_ORTHOGONAL = Distribution(
+    "orthogonal", _orthogonal, lambda weight, numbers, variance: weight.copy_(numbers)
+)
+_DELTA = Distribution("delta", _delta_orthogonal, _in_the_centre_)
 
 
 def orthogonal_family(name: str, label: str, citation: str, note: str = "") -> Initializer:
     return Initializer(
         name=name,
         label=label,
-        sample_=_orthogonal_,
+        distribution=_ORTHOGONAL,
         variance=_orthogonal_variance,
         citation=citation,
         law="orthogonal",
@@ -72,7 +81,7 @@ def delta_orthogonal() -> Initializer:
     return Initializer(
         name="delta_orthogonal",
         label="Delta orthogonal",
-        sample_=_delta_orthogonal_,
+        distribution=_DELTA,
         variance=_delta_variance,
         citation="Xiao, Bahri, Sohl-Dickstein, Schoenholz, Pennington 2018, arXiv:1806.05393",
         law="delta",

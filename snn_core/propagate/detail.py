@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,27 +26,29 @@ def layer_detail(
 ) -> dict[str, Any]:
     """Returns seed k's statistics of one layer's output; layer and z are None for the input."""
     mean, variance = unit_moments(h[k])
-    keep = np.linspace(0, len(mean) - 1, min(len(mean), MOST_UNITS)).astype(int)
+    keep = _kept_units(len(mean))
     row: dict[str, Any] = {
-        "between": float(mean.var(unbiased=False)),
+        "between": float(mean.var()),
         "within": float(variance.mean()),
         "correlation": mean_cosine(h[k]),
-        "values": spread_sample(h[k], room).cpu().numpy(),
+        "values": spread_sample(h[k], room),
         "saturated": math.nan,
         "dead": math.nan,
-        "unit_mean": _kept(mean, keep),
-        "unit_variance": _kept(variance, keep),
+        "unit_mean": mean[keep],
+        "unit_variance": variance[keep],
     }
     if layer is not None and z is not None:
         slope = layer.activation.derivative(z[k].detach())
         row["saturated"], row["dead"] = saturation(slope, layer.activation.largest_slope)
-        row["unit_omega"] = _kept(layer.omega[k], keep)
-        row["unit_tau"] = _kept(layer.tau[k], keep)
+        row["unit_omega"] = layer.omega[k].cpu().numpy()[keep]
+        row["unit_tau"] = layer.tau[k].cpu().numpy()[keep]
     return row
 
 
-def _kept(x: Tensor, keep: np.ndarray) -> np.ndarray:
-    return x.double().cpu().numpy()[keep]
+def _kept_units(units: int) -> slice | np.ndarray:
+    if units <= MOST_UNITS:
+        return slice(None)
+    return np.linspace(0, units - 1, MOST_UNITS).astype(int)
 
 
 def sample_size(experiment: Experiment) -> int:
@@ -82,16 +85,22 @@ def collect(rows: Sequence[list[dict[str, Any]]]) -> Detail:
     )
 
 
-def _quantiles(values: np.ndarray) -> list[float]:
+def _quantiles(values: np.ndarray) -> np.ndarray:
     """Quantiles of sorted values; NaN where any value is not a number."""
     if np.isnan(values[-1]):  # NaN sorts last
-        return [math.nan] * len(QUANTILES)
-    at = np.multiply(QUANTILES, len(values) - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, len(values) - 1)
+        return np.full(len(QUANTILES), math.nan)
+    low, high, share = _places(len(values))
     below, above = values[low].astype(float), values[high].astype(float)
     with np.errstate(invalid="ignore"):
-        return np.where(below == above, below, below + (at - low) * (above - below)).tolist()
+        return np.where(below == above, below, below + share * (above - below))
+
+
+@lru_cache(maxsize=64)
+def _places(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the quantiles of so many values lie: between which two, and how far."""
+    at = np.multiply(QUANTILES, count - 1)
+    low = np.floor(at).astype(int)
+    return low, np.minimum(low + 1, count - 1), at - low
 
 
 def _edges(values: Sequence[np.ndarray]) -> np.ndarray:
@@ -116,7 +125,9 @@ def _edges(values: Sequence[np.ndarray]) -> np.ndarray:
 
 def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """The share of sorted values in every bin; the outermost bins hold what lies beyond."""
-    finite = values[~np.isnan(values)]
+    finite = values
+    if np.isnan(values[-1]):  # NaN sorts last
+        finite = values[: np.searchsorted(values, math.nan)]
     if not len(finite):
         return np.full(BINS, math.nan)
     below = np.searchsorted(finite, edges[1:-1].astype(finite.dtype), side="right")

@@ -11,7 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snn_core.network import Layer, build, draw_inputs, draw_layers, forward, generator
+from snn_core.network import (
+    Layer,
+    build,
+    draw_cotangents,
+    draw_inputs,
+    draw_layers,
+    forward,
+    generator,
+)
 from snn_core.propagate.detail import layer_detail, sample_size
 from snn_core.propagate.result import THEOREM_1_OMEGA, THEOREM_1_TAU
 from snn_core.spec import Experiment, initializer_of
@@ -136,13 +144,8 @@ def _pull_back(
     rows: slice,
 ) -> None:
     """Sends a standard normal cotangent down from the top; the hooks take the statistics."""
-    shape = (experiment.batch, *h.shape[2:])
-    drawn = [
-        torch.randn(shape, generator=generator(experiment, k, "cotangent"), dtype=torch.float32)
-        for k in seeds
-    ]
-    cotangent = torch.stack(drawn)[:, rows].to(device=h.device, dtype=h.dtype)
-    torch.autograd.grad(h, x, cotangent)
+    cotangent = draw_cotangents(experiment, seeds, h.shape[2:])[:, rows]
+    torch.autograd.grad(h, x, cotangent.to(device=h.device, dtype=h.dtype))
     for p in found:
         p.gradients.reverse()  # they came from the top down
 

@@ -124,7 +124,7 @@ def _range(x: Tensor) -> tuple[float, float]:
     """From the 1st to the 99th percentile and a quarter more, about 0 where both signs occur."""
     if not len(x):
         return -1.0, 1.0
-    sample = spread_sample(x, 2**16).double().cpu().numpy()
+    sample = spread_sample(x, 2**16).astype(np.float64)
     low, high = np.quantile(sample, (0.01, 0.99))
     if low < 0.0 < high:
         reach = (1.0 + WIDENED) * max(-low, high)
