@@ -58,6 +58,7 @@ PAGE_RANKS = {
     },
     "ui": {
         "departure": 0, "page_link": 0, "panels": 0, "text": 0, "desks": 0, "slider": 0,
+        "visitor": 0,
         "state": 1, "chart": 1, "clicks": 2, "formula": 2, "notices": 2, "results": 2,
         "views": 2, "warm_up": 3, "fields": 3, "widgets": 4,
     },

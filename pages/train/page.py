@@ -36,7 +36,7 @@ def main() -> None:
         notices.link_problems()
         training = _training()
         if training is not None:
-            _transport(training)
+            _transport(training) if job.steers(training) else _watching(training)
             _watched(training)
     with right:
         if training is not None:
@@ -65,13 +65,15 @@ def _training() -> Training | None:
         kept = " The figures still show the last setting that worked." if training else ""
         st.error(notices.sentence(error) + kept)
         return training
-    st.session_state["train.changed"] = False
-    seen = st.session_state.get("train.seen")
+    mine = job.steers(training)
+    # who watches has not set up anything yet: what the training is now counts, not its address
+    seen = st.session_state.get("train.seen", None if mine else arms)
     if seen == arms != training.experiments:  # another tab of the same training has changed it
         st.session_state["train.seen"] = training.experiments
         state.put(arm_settings(training.experiments))
         st.rerun()
-    if training.experiments != arms:
+    st.session_state["train.changed"] = not mine and training.experiments != arms
+    if training.experiments != arms and mine:
         _changed(training, arms)
     st.session_state["train.seen"] = training.experiments
     for caution in text.cautions(training.experiments):
@@ -87,7 +89,8 @@ def _to_restart(training: Training, arms: tuple[Experiment, ...]) -> bool:
     """Whether to start over: asked for, or nothing would be lost by it."""
     if st.session_state.pop("train.restart", False):
         return True
-    return training.experiments != arms and len(history(training)) <= 1
+    untouched = job.steers(training) and len(history(training)) <= 1
+    return training.experiments != arms and untouched
 
 
 def _begin(arms: tuple[Experiment, ...]) -> Training:
@@ -144,16 +147,10 @@ def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
         st.button(
             "Start over with them",
             on_click=once("restart", _restart),
-            args=(training,),
+            args=(busy,),
             key="restart",
         )
-        st.button(
-            "Undo the change",
-            on_click=state.put,
-            key="undo",
-            type="tertiary",
-            args=(arm_settings(training.experiments),),
-        )
+        _keep_settings(training)
 
 
 def _shown_step(training: Training) -> int:
@@ -162,13 +159,43 @@ def _shown_step(training: Training) -> int:
     return at if at is not None else records[-1].step if records else 0
 
 
-def _restart(training: Training) -> None:
+def _restart(playing: bool) -> None:
     state.touch()
     st.session_state["train.restart"] = True
-    st.session_state["train.playing"] = job.is_busy(training)
+    st.session_state["train.playing"] = playing
 
 
 # Controls
+
+
+def _watching(training: Training) -> None:
+    """Says that the training is another visitor's, and offers an own one."""
+    changed = st.session_state["train.changed"]
+    st.info(
+        "You are watching a training that someone else has begun; only they can steer it."
+        + (" Your settings differ from those of this training." if changed else "")
+    )
+    with st.container(horizontal=True):
+        st.button(
+            "Train it yourself" + (" with your settings" if changed else ""),
+            on_click=once("train_yourself", _restart),
+            args=(True,),
+            key="train_yourself",
+            type="primary",
+            help="Begins a training of your own from step 0; the one you watch goes on as it is.",
+        )
+        if changed:
+            _keep_settings(training)
+
+
+def _keep_settings(training: Training) -> None:
+    st.button(
+        "Undo the change",
+        on_click=state.put,
+        key="undo",
+        type="tertiary",
+        args=(arm_settings(training.experiments),),
+    )
 
 
 def _transport(training: Training) -> None:
@@ -211,12 +238,12 @@ def _transport(training: Training) -> None:
                 help=f"Makes {count} update{'s' if count > 1 else ''} and pauses.",
             )
         st.button(
-            "Reset",
+            "Back to step 0",
             on_click=once("back", _act),
             args=(training, "reset"),
             key="back",
             shortcut="B",
-            help="Back to step 0, with the same weights and the same order of the data.",
+            help="The same weights as at first, and the same order of the data.",
         )
         st.button(
             "New weights",
@@ -232,6 +259,7 @@ def _transport(training: Training) -> None:
             on_click=once("stop", _act),
             args=(training, "stop"),
             key="stop",
+            type="tertiary",
             shortcut="X",
             disabled=not training.job.alive,
             help="Frees the server; what has been shown stays. Play starts again from "
@@ -252,8 +280,13 @@ def _speed(name: str) -> str:
 
 
 def _act(training: Training, what: str, count: int = 0) -> None:
-    """What a button does. A training that is over gets a thread again where it is to go on."""
+    """What a button does. A training that is over gets a thread again where it is to go on.
+
+    Nothing happens to another visitor's training.
+    """
     state.touch()
+    if not job.steers(training):
+        return
     now, busy = time.monotonic(), job.is_busy(training)
     if what == "play" and busy:
         # pressed on a button that is not redrawn yet: a wish to pause, unless it is a double click
@@ -291,7 +324,7 @@ def _reset(training: Training) -> None:
 
 
 def _new_weights(training: Training) -> None:
-    _restart(training)
+    _restart(job.is_busy(training))
     state.new_weights()
 
 

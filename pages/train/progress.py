@@ -127,9 +127,11 @@ def _curves(look: Look) -> Drawing:
 def go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | None = None) -> None:
     """Goes back to the last networks kept up to a step, and on from there if it was running.
 
-    None are the newest networks.
+    None are the newest networks. Nothing happens to another visitor's training.
     """
     state.touch()
+    if not job.steers(training):
+        return
     playing = job.is_busy(training)
     if not training.job.alive:
         job.revive(training)
@@ -176,7 +178,8 @@ def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:
         if wished != _recorded(records, at):  # the hand has moved on since this look began
             _look_at(wished, last)
             at = wished
-        if at < last and not st.session_state.get("train.changed"):
+        asked = st.session_state.get("train.changed")  # by the page, what is to go on
+        if at < last and not asked and job.steers(training):
             st.button(
                 f"Go on from step {kept(training, at)}",
                 on_click=go_on,

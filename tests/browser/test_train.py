@@ -286,6 +286,41 @@ def test_a_reload_finds_the_running_training(page: Page) -> None:
     expect(page).not_to_have_url(re.compile("job="))
 
 
+def test_an_address_lets_others_watch_and_the_owner_steers_also_after_a_reload(
+    open_page: OpenPage,
+) -> None:
+    owner = open_page()
+    opened(owner, ENDLESS)
+    press(owner, "Play")
+    reach(owner, 20)
+    expect(owner).to_have_url(re.compile("job="))
+    watcher = open_page()
+    watcher.goto(owner.url)
+    expect(figure(watcher)).to_be_attached(timeout=LONG)
+    expect(watcher.get_by_text("only they can steer it")).to_be_visible(timeout=LONG)
+    seen = reach(watcher, 20)
+    assert reach(watcher, seen + 20) > seen  # it watches
+    watcher.get_by_role("heading", name="Train", exact=True).click()
+    for key in "pbnx123":
+        watcher.keyboard.press(key)
+    settled(watcher)
+    for name in ("Play", "Pause", "Back to step 0", "New weights", "Stop", "+1"):
+        expect(watcher.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    at = step(owner)
+    assert reach(owner, at + 20) > at
+    owner.reload()
+    expect(owner.get_by_role("button", name=re.compile("^Pause"))).to_be_visible(timeout=LONG)
+    expect(owner.get_by_text("only they can steer it")).to_have_count(0)
+    press(watcher, "Train it yourself")
+    expect(watcher.get_by_text("only they can steer it")).to_have_count(0, timeout=LONG)
+    expect(watcher.get_by_role("button", name=re.compile("^Pause"))).to_be_visible(timeout=LONG)
+    at = step(owner)
+    assert reach(owner, at + 20) > at
+    for page in (owner, watcher):
+        press(page, "Stop")
+        rests(page, "stopped")
+
+
 def test_a_dropped_connection_is_taken_up_again(page: Page) -> None:
     page.add_init_script(
         "const W = WebSocket; window.sockets = [];"
@@ -309,10 +344,10 @@ def test_a_closed_tab_pauses_its_training_at_once(open_page: OpenPage) -> None:
     reach(first, 20)
     expect(first).to_have_url(re.compile("job="))
     address, at = first.url, step(first)
+    second = first.context.new_page()  # a tab of the same browser, whose owner it is
     first.close()
     closed = time.monotonic()
     time.sleep(10)
-    second = open_page()
     second.goto(address)
     expect(figure(second)).to_be_attached(timeout=LONG)
     seen = reach(second, at)

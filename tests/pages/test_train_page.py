@@ -29,6 +29,7 @@ from snn_core.train.live import Training, history
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "pages" / "train" / "page.py"
 LONG = 60.0
+OWNER = "a secret that one browser keeps, in all of its tabs"
 SMALL = {
     "arms": "2",
     "data": "moons",
@@ -49,8 +50,10 @@ def ended() -> Iterator[None]:
         assert training.job.join(LONG)
 
 
-def opened(query: dict[str, str] = SMALL) -> AppTest:
+def opened(query: dict[str, str] = SMALL, visitor: str = "") -> AppTest:
     at = AppTest.from_file(str(PAGE), default_timeout=60)
+    if visitor:
+        at.session_state["visitor"] = visitor
     for key, value in query.items():
         at.query_params[key] = value
     return healthy(at.run())
@@ -185,21 +188,103 @@ def test_that_a_training_rests_is_told_by_its_progress_before_the_page() -> None
 
 
 def test_a_reload_finds_its_training_and_a_dead_one_is_no_error() -> None:
-    at = press(opened(), "step.10")
-    again = opened(dict(at.query_params))
+    at = press(opened(visitor=OWNER), "step.10")
+    again = opened(dict(at.query_params), visitor=OWNER)
     assert training(again) is training(at) and steps(again) == 10
+    assert steps(press(again, "step.1")) == 11
     lost = opened(SMALL | {"job": "gone"})
     assert steps(lost) == 0 and not lost.warning and not lost.error
 
 
 def test_two_tabs_of_one_training_do_not_undo_each_other() -> None:
-    first = press(opened(), "step.10")
-    second = opened(dict(first.query_params))
+    first = press(opened(visitor=OWNER), "step.10")
+    second = opened(dict(first.query_params), visitor=OWNER)
     second = change(second, "number_input", "learning_rate", 0.2)
     first = press(first, "step.1")
     assert training(first) is training(second) and len(training(first).notes) == 1
     assert link(first)["learning_rate"] == "0.2"
     assert control(first, "number_input", "learning_rate").value == 0.2
+
+
+STEERING = ("play", "step.1", "step.10", "step.100", "back", "new_weights", "stop", "speed")
+
+
+def test_who_has_only_the_address_may_look_at_everything_and_steer_nothing() -> None:
+    owner = press(press(opened(), "step.10"), "step.10")
+    theirs = training(owner)
+    epoch, speed = theirs.job.since().epoch, theirs.job.speed
+    address = dict(owner.query_params) | {"view.speed": "2"}
+    watcher = opened(address)
+    assert training(watcher) is theirs
+    assert "someone else" in watcher.info[0].value and len(watcher.info) == 1
+    assert not {b.key for b in watcher.button} & {*STEERING, "go_on", "go_on_with"}
+    assert "step 20" in chart(watcher, "curves")["alt"]
+    assert "get.curves.csv" in [b.key for b in watcher.get("download_button")]
+    healthy(watcher.slider(key="train.slider").set_value(10).run())
+    assert "go_on" not in [b.key for b in watcher.button]
+    for kind, name, value in (
+        ("number_input", "learning_rate", 0.5),  # a rate alone
+        ("selectbox", "a.constraint", "unit_norm"),  # what the owner could go on with
+        ("number_input", "width.exact", 12),  # other networks
+    ):
+        watcher = change(watcher, kind, name, value)
+        assert "go_on_with" not in [b.key for b in watcher.button]
+        assert "Your settings differ" in watcher.info[0].value
+    watcher = healthy(watcher.button(key="undo").click().run())
+    assert "differ" not in watcher.info[0].value
+    assert theirs.job.state == "paused" and steps(owner) == 20 and not theirs.notes
+    assert (theirs.job.since().epoch, theirs.job.speed) == (epoch, speed)
+    assert theirs.experiments == arms_from_query(SMALL)
+
+
+def test_a_click_on_a_button_that_was_the_owners_does_nothing_to_a_watched_training() -> None:
+    """A page that is not redrawn yet may still have buttons; so what they call asks again."""
+    owner = press(opened(visitor=OWNER), "step.10")
+    theirs = training(owner)
+    tab = opened(dict(owner.query_params), visitor=OWNER)
+    for key in ("play", "step.1", "step.10", "step.100", "back", "stop"):
+        tab.session_state["visitor"] = OWNER
+        healthy(tab.run())
+        button = tab.button(key=key)
+        tab.session_state["visitor"] = "another one's secret, of the same length or so"
+        healthy(button.click().run())
+        assert theirs.job.state == "paused" and theirs.job.alive
+        assert steps(owner) == 10 and theirs.job.since().epoch == 0
+
+
+def test_who_watches_may_train_it_and_the_watched_one_goes_on() -> None:
+    owner = press(opened(), "step.10")
+    theirs = training(owner)
+    watcher = opened(dict(owner.query_params))
+    watcher = press(watcher, "train_yourself")
+    own = training(watcher)
+    assert own is not theirs and own.experiments == theirs.experiments
+    assert own.job.state == "done" and not watcher.info and steps(watcher) == 30
+    assert theirs.job.alive and theirs.job.state == "paused" and steps(owner) == 10
+    assert steps(press(owner, "step.1")) == 11
+
+
+def test_what_the_owner_changes_is_what_a_watcher_sees() -> None:
+    owner = press(opened(), "step.10")
+    address = dict(owner.query_params)
+    owner = change(owner, "number_input", "learning_rate", 0.2)
+    watcher = opened(address)
+    assert control(watcher, "number_input", "learning_rate").value == 0.2
+    owner = change(owner, "number_input", "learning_rate", 0.3)
+    watcher = healthy(watcher.run())
+    assert link(watcher)["learning_rate"] == "0.3" and len(training(owner).notes) == 2
+
+
+def test_only_its_owner_keeps_a_training_alive() -> None:
+    owner = opened()
+    watcher = opened(dict(owner.query_params))
+    theirs = training(owner)
+    theirs.job.orphan()
+    touched = theirs.job._touched
+    healthy(watcher.run())
+    assert theirs.job._touched == touched
+    healthy(owner.run())
+    assert theirs.job._touched > touched
 
 
 def test_an_empty_address_in_a_session_keeps_the_settings() -> None:
