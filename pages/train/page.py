@@ -12,8 +12,17 @@ from pages.ui import desks, notices, state, views, widgets
 from pages.ui.chart import resend
 from pages.ui.clicks import once
 from pages.ui.text import plain
+from snn_core.cost import refuse_training
 from snn_core.spec import Experiment, arm_settings
-from snn_core.train.live import Training, fits, history, only_rates_differ, set_rates, step
+from snn_core.train.live import (
+    Training,
+    fits,
+    history,
+    only_rates_differ,
+    seconds_left,
+    set_rates,
+    step,
+)
 
 SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
 DOUBLE_CLICK = 0.4  # seconds
@@ -36,7 +45,10 @@ def main() -> None:
         notices.link_problems()
         training = _training()
         if training is not None:
-            _transport(training) if job.steers(training) else _watching(training)
+            if job.steers(training):
+                _transport(training)
+            else:
+                _watching(training)
             _watched(training)
     with right:
         if training is not None:
@@ -59,6 +71,8 @@ def _training() -> Training | None:
     training = job.current() or job.adopt(st.query_params.get(state.JOB, ""))
     try:
         arms = state.arms(widgets.used)
+        if training is None or training.experiments != arms:
+            refuse_training(arms)
         if training is None or job.is_forgotten(training) or _to_restart(training, arms):
             training = _begin(arms)
     except ValueError as error:
@@ -124,33 +138,26 @@ def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
     st.session_state["train.changed"] = True
     busy, at = job.is_busy(training), progress.kept(training, _shown_step(training))
     room = busy or max(arm.training.steps for arm in arms) > at
-    going = room and training.run is not None and fits(training, arms)
+    fitting = training.run is not None and fits(training, arms)
     where = "" if busy else f" from step {at}"
-    st.info(
-        "The settings have changed since this training began. "
-        + (
-            f"It can go on with them{where}, or start over."
-            if going
-            else "It can't go on with them, since they need new networks, or no more steps than "
-            "there have been; it has to start over."
-        )
-    )
-    with st.container(horizontal=True):
-        if going:
+    going = fitting and room
+    with st.container(key="changed"):
+        st.info(text.changed(fitting, room, where))
+        with st.container(horizontal=True):
+            if going:
+                st.button(
+                    f"Go on{where} with them",
+                    on_click=once("go_on_with", progress.go_on),
+                    args=(training, None if busy else at, arms),
+                    key="go_on_with",
+                )
             st.button(
-                f"Go on{where} with them",
-                on_click=once("go_on_with", progress.go_on),
-                args=(training, None if busy else at, arms),
-                key="go_on_with",
-                type="primary",
+                "Start over with them",
+                on_click=once("restart", _restart),
+                args=(busy,),
+                key="restart",
             )
-        st.button(
-            "Start over with them",
-            on_click=once("restart", _restart),
-            args=(busy,),
-            key="restart",
-        )
-        _keep_settings(training)
+            _keep_settings(training)
 
 
 def _shown_step(training: Training) -> int:
@@ -202,7 +209,7 @@ def _transport(training: Training) -> None:
     busy, over = job.is_busy(training), training.job.state in ("done", "failed")
     speed = state.view("speed", list(SPEEDS))
     training.job.speed = SPEEDS[speed]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="transport"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="transport"):
         if busy:
             st.button(
                 "Pause",
@@ -211,7 +218,7 @@ def _transport(training: Training) -> None:
                 key="play",
                 shortcut="P",
                 type="primary",
-                width=130,
+                width=110,
             )
         else:
             st.button(
@@ -221,12 +228,16 @@ def _transport(training: Training) -> None:
                 key="play",
                 shortcut="P",
                 type="primary",
-                width=130,
+                width=110,
                 disabled=over,
                 help="It has ended. Start over, go back to an earlier step, or allow more steps."
                 if over
                 else None,
             )
+        # of one width, so that no button moves when it comes and goes
+        with st.container(width=80, key="outlook"):
+            ahead = not busy and not over and training.job.failure is None
+            st.caption(f"about {text.duration(seconds_left(training))}" if ahead else "\u00a0")
         for count, key in ((1, "1"), (10, "2"), (100, "3")):
             st.button(
                 f"+{count}",

@@ -26,7 +26,7 @@ from snn_core.train import (
     Snapshot,
     checkpoint_at,
 )
-from snn_core.train.live import Training, go_back, history
+from snn_core.train.live import Training, go_back, history, updates
 
 __all__ = ["PROGRESS", "draw", "files", "go_on", "pulse"]
 
@@ -57,7 +57,7 @@ def pulse() -> None:
         records = history(training)
         if not place:
             steps = max(arm.training.steps for arm in training.experiments)
-            st.progress(*text.pace(records, steps, training.job.state))
+            st.progress(*text.pace(records, steps, training.job.state, updates(training)))
         busy = _follow(training)
         if not busy:
             return

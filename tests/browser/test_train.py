@@ -17,7 +17,7 @@ from tests.browser.charts import FIRST_PLOT, settled
 
 OpenPage = Callable[..., Page]
 SMALL = "arms=2&data=moons&depth=3&width=16&seeds=2&b.activation=relu&b.initializer=he_normal"
-ENDLESS = SMALL + "&steps=1000000"
+ENDLESS = SMALL + "&steps=100000"
 LONG = 60_000  # ms
 
 
@@ -393,6 +393,28 @@ def test_what_is_downloaded_can_be_opened(page: Page, tmp_path: Path) -> None:
     assert json.loads(found["Everything"].read_text())
     weights = load_file(found["Weights of A"])
     assert weights["seed0.layer1.weight"].shape == (16, 2)
+
+
+def test_at_a_laptops_width_the_table_fits_and_a_change_is_told_where_it_is_made(
+    open_page: OpenPage,
+) -> None:
+    page = open_page(viewport={"width": 1366, "height": 768})
+    opened(page, ENDLESS + "&arms=4&c.normalization=batch&d.constraint=centralize_unit")
+    press(page, "+10")
+    reach(page, 10)
+    rests(page)
+    region = page.get_by_role("region", name="Table of the arms")
+    assert region.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    tops = page.locator(".st-key-transport button").evaluate_all(
+        "nodes => nodes.map(n => n.getBoundingClientRect().bottom)"
+    )
+    assert max(tops) - min(tops) < 12  # one row
+    field = page.get_by_role("spinbutton", name="Training batch")
+    field.fill("32")
+    field.press("Enter")
+    said = page.get_by_text("They need new networks")
+    expect(said).to_be_in_viewport(timeout=LONG)
+    expect(field).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock, patch
@@ -19,8 +20,8 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from pages.train import figures, job, layer_figures, progress, tabs, text
-from pages.train.arm_traces import log_ticks
-from pages.ui import desks, panels, state, widgets
+from pages.train.arm_traces import LETTER, STEPS_AXIS, heading, letters, log_ticks
+from pages.ui import desks, fields, panels, state, widgets
 from pages.ui.chart.delta import numbers
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
 from snn_core.train import Boundary, decision_boundary, histograms, start, train
@@ -101,6 +102,9 @@ def test_an_empty_link_opens_with_three_arms_and_their_first_record() -> None:
     at = opened({})
     assert [arm.network.activation for arm in training(at).experiments] == ["selu", "selu", "relu"]
     assert link(at) == dict(desks.TRAIN.opening)
+    assert not [
+        each.value for each in at.markdown if "None" in each.value
+    ]  # a value shown by magic
     assert steps(at) == 0 and "validation loss" in chart(at, "curves")["alt"]
     assert arms_from_query(link(at)) == training(at).experiments
 
@@ -350,7 +354,8 @@ def test_the_boundary_needs_a_plane_and_a_regression_has_another_score() -> None
     ("query", "said"),
     [
         ({"data": "gaussian"}, "nothing to learn"),
-        ({"width": "4096", "depth": "512", "seeds": "64"}, "Too big"),
+        ({"width": "4096", "depth": "512", "seeds": "64"}, "Too long"),
+        ({"width": "1024", "steps": "1000000"}, "Use fewer steps"),
         ({"kind": "cnn"}, "no images for a CNN"),
         ({"dtype": "float16"}, "float32 or float64"),
         ({"a.dropout": "alpha", "a.activation": "identity"}, "Alpha dropout"),
@@ -542,6 +547,133 @@ def test_names_say_what_sets_an_arm_apart() -> None:
     assert NAMES == ["A · SELU", "B · ReLU", "C · tanh, learning rate 1"]
     same = text.names(arms_from_query({"arms": "2"}))
     assert same == ["A · SELU", "B · SELU"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"arms": "4"}, ["A, B, C and D"]),
+        ({"arms": "4", "b.activation": "relu"}, ["A, C and D"]),
+        ({"arms": "4", "b.activation": "relu", "d.activation": "relu"}, ["A and C", "B and D"]),
+        ({"arms": "2", "b.activation": "relu"}, []),
+    ],
+)
+def test_arms_that_are_the_same_are_named_together(query: dict[str, str], said: list[str]) -> None:
+    found = text.cautions(arms_from_query({"data": "digits"} | query))
+    assert found == [f"Arms {who} are the same network, trained in the same way." for who in said]
+
+
+def test_changed_settings_are_told_of_in_plain_words() -> None:
+    assert "need new networks" in text.changed(False, True, "")
+    assert "as many steps as they allow" in text.changed(True, False, "")
+    assert text.changed(True, True, " from step 5").endswith("from step 5, or start over.")
+
+
+@given(
+    st.lists(st.floats(1e-3, 1.0), min_size=2, max_size=4),
+    st.booleans(),
+    st.sampled_from([None, (-0.02, 1.04)]),
+)
+def test_letters_at_the_ends_of_lines_never_lie_over_each_other(
+    ends: list[float], log: bool, bounds: tuple[float, float] | None
+) -> None:
+    bounds = None if log else bounds
+    lines = [(arm, np.arange(2.0), np.array([1.0, end])) for arm, end in enumerate(ends)]
+    at = letters(lines, log, bounds)["y"]
+    scaled, wanted = (np.log10(v) if log else np.asarray(v) for v in (at, ends))
+    span = np.ptp(bounds) if bounds else max(np.ptp(np.append(wanted, 0.0 if log else 1.0)), 0)
+    gap = LETTER * (span or 1.0)
+    assert np.diff(np.sort(scaled)).min() > 0.99 * gap
+    assert np.abs(scaled - wanted).max() <= 4.01 * gap
+    far = np.diff(np.sort(wanted)).min() > gap
+    if far and not bounds:
+        assert np.allclose(scaled, wanted)
+    if bounds:
+        assert bounds[0] < at.min() and at.max() < bounds[1]
+
+
+def test_letters_leave_out_what_is_no_number() -> None:
+    lines = [(0, np.arange(2.0), np.array([np.nan] * 2)), (1, np.arange(2.0), np.ones(2))]
+    assert np.isnan(letters(lines)["y"][0]) and letters(lines)["y"][1] == 1
+    assert letters([])["text"] == []
+
+
+def test_an_axis_of_steps_begins_at_step_0() -> None:
+    for make in FIGURES.values():
+        axes = {k: v for k, v in make(HISTORY[:1], None)["layout"].items() if "xaxis" in k}
+        stepped = [axis for axis in axes.values() if axis.get("ticksuffix") == " steps"]
+        assert all(axis["minallowed"] == 0 for axis in stepped)
+    assert STEPS_AXIS["minallowed"] == 0
+
+
+def test_headings_of_small_panels_are_never_cut() -> None:
+    arms = arms_from_query(desks.TRAIN.opening)
+    for drawn in (figures.heat(HISTORY, text.names(arms)), figures.orbits(HISTORY, NAMES)):
+        titles = [note["text"] for note in drawn["layout"]["annotations"]]
+        assert titles and not any("…" in title or len(title) > 40 for title in titles)
+    assert heading("C · ReLU, he_normal") == "C · ReLU"
+
+
+def test_the_table_names_arms_by_their_letters() -> None:
+    said = text.verdicts(HISTORY, ARMS, NAMES, 0.9)
+    rows = [line for line in said.splitlines() if line.startswith("| **")]
+    assert [row.split("|")[1].strip() for row in rows] == ["**A**", "**B**", "**C**"]
+    assert all(f"**{name}.**" in said for name in NAMES)
+
+
+def test_before_play_it_says_how_long_that_will_take() -> None:
+    at = opened()
+    said = [each.value for each in at.caption]
+    assert sum(bool(re.fullmatch(r"about \d+ (s|min)", each)) for each in said) == 1
+    at = press(at, "play")
+    assert not any(each.value.startswith("about") for each in at.caption)
+
+
+def test_what_would_take_too_long_is_refused_and_what_runs_stays() -> None:
+    at = press(opened(), "step.10")
+    here = training(at)
+    at = change(at, "number_input", "steps", 1_000_000)
+    at = change(at, "number_input", "width.exact", 1024)
+    assert "Too long" in at.error[0].value and "last setting that worked" in at.error[0].value
+    assert training(at) is here and here.job.alive and steps(at) == 10
+
+
+def test_the_count_moves_between_slow_records() -> None:
+    slow = [replace(s, seconds=20.0 * i) for i, s in enumerate(HISTORY)]
+    for how, updates, said in (
+        ("running", (13, 10, 10), "arm A at 13"),
+        ("running", (20, 17, 10), "arm B at 17"),
+        ("paused", (13, 10, 10), ""),
+        ("running", (10, 10, 10), ""),
+    ):
+        done, sentence = text.pace(slow[:2], 30, how, updates)
+        assert sentence.startswith("Step 10 of 30") and ("arm " in sentence) == bool(said)
+        assert said in sentence
+        if said:
+            assert np.isclose(done, sum(updates) / 90)
+    assert "arm A at 3" in text.pace(slow[:1], 30, "running", (3, 0, 0))[1]
+    fast = [replace(s, seconds=0.1 * i) for i, s in enumerate(HISTORY)]
+    assert "arm" not in text.pace(fast[:2], 30, "running", (13, 10, 10))[1]
+
+
+@pytest.mark.parametrize("owner", [NetworkSpec, Experiment, TrainingSpec])
+@given(share=st.integers(0, 1000).map(lambda k: k / 1000))
+def test_the_next_value_up_is_within_reach(owner: type, share: float) -> None:
+    for name, field in widgets.declared(owner).items():
+        low, high = field.metadata["low"], field.metadata["high"]
+        if low is None or not isinstance(field.default, float):
+            continue
+        value = low + share * (high - low)
+        step = fields._step(low, high, value)
+        assert step > 0 and (value + step <= high * 1.001 or high - value < 1e-9 * high), name
+
+
+def test_a_momentum_of_95_and_99_per_cent_is_some_clicks_away() -> None:
+    known, value = set(), 0.9
+    for _ in range(4):
+        value = round(value + fields._step(0.0, 0.999, value), 6)
+        known.add(value)
+    assert {0.95, 0.99} <= known and max(known) <= 0.999
 
 
 def test_a_hampered_arm_is_warned_of() -> None:
