@@ -112,8 +112,8 @@ def test_the_updates_move_within_a_record() -> None:
 
 
 def test_single_updates_learn_the_same(training: Training) -> None:
-    for updates in (1, 2, 3, 1, 20):
-        moved(training, updates)
+    for count in (1, 2, 3, 1, 20):
+        moved(training, count)
     alone = losses(tuple(train(ARMS)))
     ours = losses(history(training))
     for at in set(alone) & set(ours):
@@ -164,8 +164,8 @@ def test_a_rate_set_while_networks_are_being_made_is_not_lost(
 
 
 def test_quick_single_updates_add_up(training: Training) -> None:
-    for updates in (1, 10, 10, 3):
-        step(training, updates)
+    for count in (1, 10, 10, 3):
+        step(training, count)
     assert training.job.wait(LONG) == "paused"
     assert steps(training)[-1] == 24 and {1, 11, 21, 24} <= set(steps(training))
 
