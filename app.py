@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from pages.ui import warm_up
+from pages.ui import visitor, warm_up
 from pages.ui.live import channel
 
 
@@ -19,4 +20,9 @@ def answers() -> Mapping[str, channel.Answer]:
     return {"map": moment_map.answer, "propagate": propagate.answer, "train": train.answer}
 
 
-app = st.App("pages/frame.py", lifespan=warm_up.lifespan, routes=[channel.route(answers)])
+app = st.App(
+    "pages/frame.py",
+    lifespan=warm_up.lifespan,
+    routes=[channel.route(answers)],
+    middleware=[Middleware(visitor.Recognize)],
+)

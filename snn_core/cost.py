@@ -22,6 +22,8 @@ __all__ = [
     "decompositions",
     "estimate",
     "refuse",
+    "refuse_training",
+    "training_seconds",
     "update_seconds",
 ]
 
@@ -30,6 +32,12 @@ LONGEST_SECONDS = 300.0
 MEMORY_SHARE = 0.6  # of what is free; the rest is for the page, other visitors and slack
 OVERHEAD = 3e-4  # seconds a layer and seed, whatever its size
 DETAIL_OVERHEAD = 8e-4
+# Seconds of kernels that are started for one layer in an update, whatever its size: as measured
+# of dense networks of 2 to 64 layers, 0.2e-3 without and 0.6e-3 with batch normalization.
+UPDATE_OVERHEAD = 3e-4
+SCORED_ROWS = 1024  # by a record: up to 512 of either part
+# One of a server's few places is taken for so long, and nobody watches a page for longer.
+LONGEST_TRAINING = 3600.0  # seconds
 DECOMPOSED = {  # operations of a float64 decomposition by a product's, over short side^2 * long
     "orthogonal": 40.0,
     "delta_orthogonal": 40.0,
@@ -186,6 +194,33 @@ def _update_seconds(experiment: Experiment, batch: int) -> tuple[float, float]:
     together = seeds / cores if net.kind != "cnn" or seeds == 1 or cores == 1 else 1.0
     longest = max(together * max(products), *decomposed)
     return seeds * work / cores, longest / rates.products
+
+
+def training_seconds(experiment: Experiment) -> float:
+    """Returns the estimated time of a whole training of all seeds on this machine.
+
+    Counted: the updates, as in `update_seconds`, the kernels' own time, the scores of every
+    record and the statistics; a setting's ``stop_seconds`` ends it. Stopping at an accuracy or
+    for want of progress can't be foreseen. Good to a factor of about 3.
+    """
+    training = experiment.training
+    kernels = UPDATE_OVERHEAD * (len(plan_of(experiment)) + 1)
+    update, _ = update_seconds(experiment, training.batch_size)
+    scores = update / 3 * SCORED_ROWS / training.batch_size + kernels
+    every = min(training.record_every, training.statistics_every)
+    each = update + kernels + scores / every + 2 * kernels / training.statistics_every
+    return min(training.steps * each, training.stop_seconds or math.inf)
+
+
+def refuse_training(experiments: Sequence[Experiment]) -> None:
+    """Raises ValueError where training these arms side by side would take more than an hour."""
+    seconds = sum(training_seconds(arm) for arm in experiments)
+    if seconds > LONGEST_TRAINING:
+        raise ValueError(
+            f"Too long for this machine: about {seconds / 3600:.1f} h of training are needed, "
+            f"{LONGEST_TRAINING / 3600:.0f} h is allowed. Use fewer steps or seeds, a smaller "
+            "training batch, or networks less wide or deep."
+        )
 
 
 def refuse(experiment: Experiment, backward: bool = False, detail: bool = False) -> None:

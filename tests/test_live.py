@@ -27,8 +27,11 @@ from snn_core.train.live import (
     history,
     only_rates_differ,
     revive,
+    seconds_left,
     set_rates,
+    speed,
     step,
+    updates,
 )
 
 LONG = 60.0  # seconds that nothing here takes, however busy the machine is
@@ -83,9 +86,34 @@ def test_steps_are_updates_and_are_recorded_with_statistics(training: Training) 
     assert moved(training, 1) == LAST
 
 
+def test_what_is_left_is_estimated_at_first_and_then_measured(training: Training) -> None:
+    assert speed(history(training)) == 0 and updates(training) == (0, 0)
+    assert seconds_left(training) > 0
+    moved(training, 20)
+    records = history(training)
+    measured = records[-1].seconds - records[0].seconds
+    assert np.isclose(seconds_left(training), (LAST - 20) * measured / 20)
+    assert updates(training) == (20, 20)
+    moved(training, LAST)
+    assert seconds_left(training) == 0
+
+
+def test_the_updates_move_within_a_record() -> None:
+    slow = replace(ARM, training=replace(ARM.training, steps=10**6, record_every=10**5))
+    slow = replace(slow, training=replace(slow.training, statistics_every=10**5))
+    training = started((slow,))
+    training.job.play()
+    seen, end = 0, time.monotonic() + LONG
+    while not seen and time.monotonic() < end:
+        (seen,) = updates(training)
+    assert 0 < seen < 10**5 and steps(training) == [0]
+    training.job.stop()
+    assert training.job.join(LONG)
+
+
 def test_single_updates_learn_the_same(training: Training) -> None:
-    for updates in (1, 2, 3, 1, 20):
-        moved(training, updates)
+    for count in (1, 2, 3, 1, 20):
+        moved(training, count)
     alone = losses(tuple(train(ARMS)))
     ours = losses(history(training))
     for at in set(alone) & set(ours):
@@ -136,8 +164,8 @@ def test_a_rate_set_while_networks_are_being_made_is_not_lost(
 
 
 def test_quick_single_updates_add_up(training: Training) -> None:
-    for updates in (1, 10, 10, 3):
-        step(training, updates)
+    for count in (1, 10, 10, 3):
+        step(training, count)
     assert training.job.wait(LONG) == "paused"
     assert steps(training)[-1] == 24 and {1, 11, 21, 24} <= set(steps(training))
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from snn_core.activations import ACTIVATIONS
 from snn_core.constraints import CONSTRAINTS
-from snn_core.cost import update_seconds
+from snn_core.cost import refuse_training, training_seconds, update_seconds
 from snn_core.datasets import DATASETS, dataset, image_shape, is_labelled, split
 from snn_core.initializers import INITIALIZERS
 from snn_core.network import build
@@ -867,3 +867,20 @@ def test_the_moments_of_a_record_are_those_of_every_seed_and_layer(offset: float
             assert np.allclose(variance[:, index], exact.var(1, unbiased=False), rtol=2e-6)
         assert variance[0, -1] == 0.0 and np.isnan(mean[1, -1])
     assert np.allclose(notes["tau"], weights[0].double().square().sum(3).mean(2).T)
+
+
+def test_a_training_is_estimated_by_its_steps_and_ends_by_its_seconds() -> None:
+    short = changed(SMALL, steps=100)
+    each = training_seconds(short) / 100
+    assert each > 0
+    assert training_seconds(changed(short, steps=1000)) > 5 * training_seconds(short)
+    assert training_seconds(changed(short, record_every=1)) > training_seconds(short)
+    assert training_seconds(changed(short, stop_seconds=each)) <= each
+
+
+def test_a_training_of_hours_is_refused_with_what_to_change() -> None:
+    long = changed(SMALL, steps=1_000_000, width=1024)
+    with pytest.raises(ValueError, match="Too long .* fewer steps or seeds"):
+        refuse_training([long])
+    refuse_training([changed(long, stop_seconds=60.0)])
+    refuse_training([SMALL, SMALL])

@@ -22,6 +22,7 @@ __all__ = [
     "arm_keys",
     "arms",
     "band",
+    "heading",
     "letter",
     "letters",
     "line",
@@ -31,12 +32,12 @@ __all__ = [
     "over_seeds",
     "positive",
     "record_at",
-    "short",
 ]
 
 Drawing = dict[str, Any]
 # Plotly finds the range: it forgets a person's zoom where the figure says another range each time.
-STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d", "tickangle": 0} | {
+# There is no step below 0, which it would show about a lone record of step 0.
+STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d", "tickangle": 0, "minallowed": 0} | {
     "ticksuffix": " steps",
     "showticksuffix": "first",  # the last one may stand at the figure's edge
 }
@@ -110,21 +111,25 @@ def band(
     return [edge | {"y": low}, edge | {"y": high} | fill]
 
 
-def letters(curves: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Drawing:
+def letters(
+    curves: Sequence[tuple[int, np.ndarray, np.ndarray]],
+    log: bool = False,
+    bounds: tuple[float, float] | None = None,
+) -> Drawing:
     """Returns the arms' letters at the ends of their lines: colour alone would not do.
 
-    ``curves`` are (arm, x, y); one trace for all, since every trace costs time to draw.
+    ``curves`` are (arm, x, y); one trace for all, since every trace costs time to draw. Letters
+    of lines that end near each other step aside. ``log`` says whether the axis is logarithmic,
+    ``bounds`` which range it has; otherwise the lines span it.
     """
     found = [(arm, *_end(x, y)) for arm, x, y in curves]
-    order = sorted(range(len(found)), key=lambda index: -np.nan_to_num(found[index][2]))
-    places = {index: _PLACES[len(found)][rank] for rank, index in enumerate(order)}
     return {
         "type": "scatter",
         "mode": "text",
         "x": np.array([x for _, x, _ in found]),
-        "y": np.array([y for *_, y in found]),
+        "y": _apart([y for *_, y in found], [y for *_, y in curves], log, bounds),
         "text": [f"<b>{letter(arm)}</b>" for arm, *_ in found],
-        "textposition": np.array([places[index] for index in range(len(found))]),
+        "textposition": "middle right",
         "textfont": {"color": [ARMS[arm] for arm, *_ in found], "size": 14},
         "showlegend": False,
         "hoverinfo": "skip",
@@ -132,14 +137,43 @@ def letters(curves: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Drawing:
     }
 
 
-# Letters of lines that end near each other step aside, the upper one upwards.
-_PLACES = {
-    0: (),
-    1: ("middle right",),
-    2: ("top right", "bottom right"),
-    3: ("top right", "middle right", "bottom right"),
-    4: ("top right", "top right", "bottom right", "bottom right"),
-}
+LETTER = 0.07  # of an axis's range: a letter's height, in a panel of some 250 pixels
+
+
+def _apart(
+    ends: Sequence[float],
+    curves: Sequence[np.ndarray],
+    log: bool,
+    bounds: tuple[float, float] | None,
+) -> np.ndarray:
+    """The heights of the letters, each as near to its line's end as its neighbours let it."""
+    flat = np.concatenate([np.ravel(y) for y in curves] or [np.array([])])
+    usable = np.isfinite(flat) & ((flat > 0) | (not log))
+    seen = np.log10(flat[usable]) if log else flat[usable]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = np.log10(np.array(ends)) if log else np.array(ends, dtype=float)
+    known = np.flatnonzero(np.isfinite(at))
+    if len(known) < 2:
+        return np.array(ends, dtype=float)
+    low, high = bounds or (float(seen.min()), float(seen.max()))
+    gap = LETTER * (high - low or 1.0)
+    order = known[::-1][np.argsort(at[known[::-1]], kind="stable")]  # A above B where equal
+    steps = gap * np.arange(len(order))
+    at[order] = _rising(at[order] - steps) + steps
+    if bounds:
+        at[order] = np.minimum(at[order], high - gap / 2 - steps[::-1])
+        at[order] = np.maximum(at[order], low + gap / 2 + steps)
+    return 10.0**at if log else at
+
+
+def _rising(values: np.ndarray) -> np.ndarray:
+    """The nearest numbers that never fall: neighbours that do are replaced by their mean."""
+    blocks: list[list[float]] = []
+    for value in values:
+        blocks.append([value])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    return np.array([np.mean(block) for block in blocks for _ in block])
 
 
 def _end(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -155,10 +189,13 @@ def marks(at: int | None) -> list[Drawing]:
     return [place | {"line": {"color": INK, "width": 1, "dash": "dot"}}]
 
 
-def short(title: str, panels_: int) -> str:
-    """Returns a title that fits above one of so many panels in a row."""
-    most = 84 // max(panels_, 1)
-    return title if len(title) <= most else title[: most - 1].rstrip(" ,") + "…"
+def heading(name: str) -> str:
+    """Returns what fits above a small panel: an arm's letter and activation.
+
+    >>> heading("C · ReLU, he_normal weights, batch normalization")
+    'C · ReLU'
+    """
+    return name.partition(", ")[0]
 
 
 def log_ticks(*values: np.ndarray) -> Drawing:

@@ -19,6 +19,7 @@ from pages.train.arm_traces import (
     arm_keys,
     arms,
     band,
+    heading,
     letter,
     letters,
     line,
@@ -26,7 +27,6 @@ from pages.train.arm_traces import (
     marks,
     median,
     over_seeds,
-    short,
 )
 from pages.ui import panels
 from pages.ui.panels import ARMS, INK, MEAN, NEUTRAL, VARIANCE, Panel
@@ -40,6 +40,7 @@ MOST_ORBITS = 64  # layers drawn in one panel
 MOST_NUMBERS = 9  # of them that have their number; more can't be told apart
 MOST_COLUMNS = 160  # of a heat map
 FEW_STEPS = 5  # whose ticks would be fractions
+ACCURACY = (-0.02, 1.04)  # the axis
 LARGEST = 1e3  # loss; guessing has some 2
 DECADES = (0.5, 3.0)  # a variance's colours reach at least, at most so far from 1
 DOMAIN = (THEOREM_1.mean, THEOREM_1.variance)
@@ -58,11 +59,11 @@ def curves(
     loss of guessing are a network that no gradient reaches. ``changed`` are steps at which a
     person changed something; there stand dotted lines.
     """
-    sides = [_curves(history, "loss"), _curves(history, "accuracy")]
+    sides = [_curves(history, what, regression) for what in ("loss", "accuracy")]
     score = "R²" if regression else "Accuracy"
     crossed = [*marks(at), *(mark for step in changed for mark in marks(step))]
     few = {"dtick": 1} if history[-1].step < FEW_STEPS else {}  # else two ticks read the same
-    bounded = {} if regression else {"range": [-0.02, 1.04]}
+    bounded = {} if regression else {"range": list(ACCURACY)}
     return panels.figure(
         [
             Panel(
@@ -95,7 +96,7 @@ def curves(
     )
 
 
-def _curves(history: Sequence[Snapshot], what: str) -> list[Drawing]:
+def _curves(history: Sequence[Snapshot], what: str, regression: bool) -> list[Drawing]:
     traces, ends = [], []
     for index, colour in arms(history):
         x, validation = series(history, index, f"validation_{what}")
@@ -112,7 +113,8 @@ def _curves(history: Sequence[Snapshot], what: str) -> list[Drawing]:
             line(x, seen, colour, f"{name} training", "training", 1.5, "dot"),
         ]
         ends.append((index, x, middle))
-    return [*traces, letters(ends)]
+    bounds = ACCURACY if what == "accuracy" and not regression else None
+    return [*traces, letters(ends, log=what == "loss", bounds=bounds)]
 
 
 def heat(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = None) -> Drawing:
@@ -132,14 +134,13 @@ def heat(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = No
         scales[axis] = _scale([middle for _, middle in found], log)
         alike = len({middle.shape[1:] for _, middle in found}) == 1
         for column, ((x, middle), title) in enumerate(zip(found, titles, strict=True)):
-            heading = short(f"{name.capitalize()}: {title}", len(titles))
             # one panel's labels are all's, and a label costs as much time to draw as a layer
             layers = {"dtick": _layer_tick(middle), "showticklabels": not (column and alike)}
             if not column:
                 layers |= {"tickprefix": "layer ", "showtickprefix": "last"}
             shown.append(
                 Panel(
-                    heading,
+                    f"{name.capitalize()}: {heading(title)}",
                     [_map(x, middle, name, log, axis)],
                     x="step",
                     shapes=marks(at),
@@ -220,7 +221,7 @@ def orbits(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = 
         _, means = _columns(*series(upto, index, "mean"))
         _, variances = _columns(*series(upto, index, "variance"))
         traces = _orbits(means, variances, colour) if len(means) else []
-        title = short(titles[index], len(titles))
+        title = heading(titles[index])
         shown.append(
             Panel(
                 title,
@@ -294,7 +295,7 @@ def _domain() -> Drawing:
         "y1": high,
         "line": {"color": INK, "width": 2},
         "layer": "above",
-        "label": {"text": "Theorem 1", "textposition": "top center", "yanchor": "bottom"},
+        "label": {"text": "Theorem 1", "textposition": "top left", "yanchor": "bottom"},
     }
 
 

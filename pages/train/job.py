@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import secrets
 import threading
 import weakref
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from pages.ui import visitor
 from snn_core.cost import CORES
 from snn_core.spec import Experiment
 from snn_core.train import live
@@ -30,6 +32,7 @@ __all__ = [
     "known",
     "pace",
     "revive",
+    "steers",
 ]
 
 # Trainings that one server holds at once, each with a thread and some 50 MiB of its past; networks
@@ -43,6 +46,18 @@ SESSION = "training"
 def _shelf() -> weakref.WeakValueDictionary[str, Training]:
     """All trainings of this server that somebody still holds, by their job's unguessable id."""
     return weakref.WeakValueDictionary()
+
+
+@st.cache_resource(show_spinner=False)
+def _owners() -> weakref.WeakKeyDictionary[Training, str]:
+    """The secret of the visitor who began it, of every training."""
+    return weakref.WeakKeyDictionary()
+
+
+def steers(training: Training) -> bool:
+    """Returns whether this visitor began it; whoever has no more than its address may watch."""
+    owner = _owners().get(training, "")
+    return secrets.compare_digest(owner.encode(), visitor.key().encode())
 
 
 @st.cache_resource(show_spinner=False)
@@ -69,7 +84,7 @@ def current() -> Training | None:
 
 
 def begin(experiments: Sequence[Experiment]) -> Training:
-    """Starts a training, paused, in place of the session's own, which ends.
+    """Starts a training, paused, in place of the session's own, which ends, or a watched one.
 
     Raises:
         ValueError: The server holds as many as it can.
@@ -81,7 +96,9 @@ def begin(experiments: Sequence[Experiment]) -> Training:
             f"This server already holds {busy} trainings, its limit is {MOST}. One that nobody "
             "watches ends within a minute; try again then."
         )
-    return _keep(live.begin(experiments, _slots()))
+    training = live.begin(experiments, _slots())
+    _owners()[training] = visitor.key()
+    return _keep(training)
 
 
 def known(job: str) -> Training | None:
@@ -90,7 +107,7 @@ def known(job: str) -> Training | None:
 
 
 def adopt(job: str) -> Training | None:
-    """Returns the running training of that id, which the session then shares, or None."""
+    """Returns the running training of that id, which the session then shows, or None."""
     found = _shelf().get(job)
     if found is None or not found.job.alive:
         return None
@@ -123,17 +140,17 @@ def _keep(training: Training) -> Training:
 
 
 def end() -> None:
-    """Ends the session's training and lets go of it."""
+    """Lets go of the session's training, and ends it unless it is another visitor's."""
     training = st.session_state.pop(SESSION, None)
-    if training is not None:
+    if training is not None and steers(training):
         training.job.stop()
         _held().clear()
 
 
 def beat() -> None:
-    """A sign of life: somebody looks at the session's training."""
+    """A sign of life of who steers the session's training; that of a watcher keeps no job."""
     training = current()
-    if training is None:
+    if training is None or not steers(training):
         return
     training.job.touch()
     held = _held()

@@ -16,6 +16,7 @@ from pages.train.arm_traces import (
     arm_keys,
     arms,
     band,
+    heading,
     letter,
     letters,
     line,
@@ -24,7 +25,6 @@ from pages.train.arm_traces import (
     over_seeds,
     positive,
     record_at,
-    short,
 )
 from pages.ui import panels
 from pages.ui.panels import ARMS, GRADIENT, INK, MEAN, NEUTRAL, UNITS, VARIANCE, Panel
@@ -71,7 +71,7 @@ def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
             ),
             Panel(
                 "Gradient at layer 1 / at the last",
-                [*growth, letters(ends)],
+                [*growth, letters(ends, log=True)],
                 "step",
                 log=True,
                 shapes=marks(at),
@@ -119,7 +119,7 @@ def _by_layer(
             line(x, middle, ARMS[arm], letter(arm), "median"),
         ]
         ends.append((arm, x, middle))
-    return [*traces, letters(ends)] if ends else []
+    return [*traces, letters(ends, log=log)] if ends else []
 
 
 def _layer_keys(history: Sequence[Snapshot]) -> list[Drawing]:
@@ -139,7 +139,7 @@ def boundaries(found: Sequence[Boundary | None], titles: Sequence[str]) -> Drawi
     for boundary, title in zip(found, titles, strict=True):
         shown.append(
             Panel(
-                short(title, len(titles)),
+                heading(title),
                 [] if boundary is None else _decision(boundary),
                 "first feature",
                 "second feature" if not shown else "",

@@ -11,8 +11,17 @@ from pages.train import job, progress, text
 from pages.ui import controls, notices, page_settings, session, views
 from pages.ui.clicks import once
 from pages.ui.text import plain
+from snn_core.cost import refuse_training
 from snn_core.spec import Experiment
-from snn_core.train.live import Training, fits, history, only_rates_differ, set_rates, step
+from snn_core.train.live import (
+    Training,
+    fits,
+    history,
+    only_rates_differ,
+    seconds_left,
+    set_rates,
+    step,
+)
 
 SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
 DOUBLE_CLICK = 0.4  # seconds
@@ -35,7 +44,10 @@ def main() -> None:
         notices.link_problems()
         training = _training()
         if training is not None:
-            _transport(training)
+            if job.steers(training):
+                _transport(training)
+            else:
+                _watching(training)
             _watched(training)
     with right:
         if training is not None:
@@ -66,18 +78,22 @@ def _training() -> Training | None:
     training = job.current() or job.adopt(st.query_params.get(session.JOB, ""))
     try:
         arms = session.arms(controls.used)
+        if training is None or training.experiments != arms:
+            refuse_training(arms)
         if training is None or job.is_forgotten(training) or _to_restart(training, arms):
             training = _begin(arms)
     except ValueError as error:
         kept = " The figures still show the last setting that worked." if training else ""
         st.error(notices.sentence(error) + kept)
         return training
-    st.session_state["train.changed"] = False
-    seen = st.session_state.get("train.seen")
+    mine = job.steers(training)
+    # who watches has not set up anything yet: what the training is now counts, not its address
+    seen = st.session_state.get("train.seen", None if mine else arms)
     if seen == arms != training.experiments:  # another tab of the same training has changed it
         st.session_state["train.seen"] = training.experiments
         session.open_arms_next(training.experiments)
-    if training.experiments != arms:
+    st.session_state["train.changed"] = not mine and training.experiments != arms
+    if training.experiments != arms and mine:
         _changed(training, arms)
     st.session_state["train.seen"] = training.experiments
     for caution in text.cautions(training.experiments):
@@ -93,7 +109,8 @@ def _to_restart(training: Training, arms: tuple[Experiment, ...]) -> bool:
     """Whether to start over: asked for, or nothing would be lost by it."""
     if st.session_state.pop("train.restart", False):
         return True
-    return training.experiments != arms and len(history(training)) <= 1
+    untouched = job.steers(training) and len(history(training)) <= 1
+    return training.experiments != arms and untouched
 
 
 def _begin(arms: tuple[Experiment, ...]) -> Training:
@@ -127,39 +144,26 @@ def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
     st.session_state["train.changed"] = True
     busy, at = job.is_busy(training), progress.kept(training, _shown_step(training))
     room = busy or max(arm.training.steps for arm in arms) > at
-    going = room and training.run is not None and fits(training, arms)
+    fitting = training.run is not None and fits(training, arms)
     where = "" if busy else f" from step {at}"
-    st.info(
-        "The settings have changed since this training began. "
-        + (
-            f"It can go on with them{where}, or start over."
-            if going
-            else "It can't go on with them, since they need new networks, or no more steps than "
-            "there have been; it has to start over."
-        )
-    )
-    with st.container(horizontal=True):
-        if going:
+    going = fitting and room
+    with st.container(key="changed"):
+        st.info(text.changed(fitting, room, where))
+        with st.container(horizontal=True):
+            if going:
+                st.button(
+                    f"Go on{where} with them",
+                    on_click=once("go_on_with", progress.go_on),
+                    args=(training, None if busy else at, arms),
+                    key="go_on_with",
+                )
             st.button(
-                f"Go on{where} with them",
-                on_click=once("go_on_with", progress.go_on),
-                args=(training, None if busy else at, arms),
-                key="go_on_with",
-                type="primary",
+                "Start over with them",
+                on_click=once("restart", _restart),
+                args=(busy,),
+                key="restart",
             )
-        st.button(
-            "Start over with them",
-            on_click=once("restart", _restart),
-            args=(training,),
-            key="restart",
-        )
-        st.button(
-            "Undo the change",
-            on_click=session.open_arms,
-            key="undo_change",
-            type="tertiary",
-            args=(training.experiments,),
-        )
+            _keep_settings(training)
 
 
 def _shown_step(training: Training) -> int:
@@ -168,20 +172,50 @@ def _shown_step(training: Training) -> int:
     return at if at is not None else records[-1].step if records else 0
 
 
-def _restart(training: Training) -> None:
+def _restart(playing: bool) -> None:
     session.touch()
     st.session_state["train.restart"] = True
-    st.session_state["train.playing"] = job.is_busy(training)
+    st.session_state["train.playing"] = playing
 
 
 # Controls
+
+
+def _watching(training: Training) -> None:
+    """Says that the training is another visitor's, and offers an own one."""
+    changed = st.session_state["train.changed"]
+    st.info(
+        "You are watching a training that someone else has begun; only they can steer it."
+        + (" Your settings differ from those of this training." if changed else "")
+    )
+    with st.container(horizontal=True):
+        st.button(
+            "Train it yourself" + (" with your settings" if changed else ""),
+            on_click=once("train_yourself", _restart),
+            args=(True,),
+            key="train_yourself",
+            type="primary",
+            help="Begins a training of your own from step 0; the one you watch goes on as it is.",
+        )
+        if changed:
+            _keep_settings(training)
+
+
+def _keep_settings(training: Training) -> None:
+    st.button(
+        "Undo the change",
+        on_click=session.open_arms,
+        key="undo_change",
+        type="tertiary",
+        args=(training.experiments,),
+    )
 
 
 def _transport(training: Training) -> None:
     busy, over = job.is_busy(training), training.job.state in ("done", "failed")
     speed = session.view("speed", list(SPEEDS))
     training.job.speed = SPEEDS[speed]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="transport"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="transport"):
         if busy:
             st.button(
                 "Pause",
@@ -190,7 +224,7 @@ def _transport(training: Training) -> None:
                 key="play",
                 shortcut="P",
                 type="primary",
-                width=130,
+                width=110,
             )
         else:
             st.button(
@@ -200,12 +234,16 @@ def _transport(training: Training) -> None:
                 key="play",
                 shortcut="P",
                 type="primary",
-                width=130,
+                width=110,
                 disabled=over,
                 help="It has ended. Start over, go back to an earlier step, or allow more steps."
                 if over
                 else None,
             )
+        # of one width, so that no button moves when it comes and goes
+        with st.container(width=80, key="outlook"):
+            ahead = not busy and not over and training.job.failure is None
+            st.caption(f"about {text.duration(seconds_left(training))}" if ahead else "\u00a0")
         for count, key in ((1, "1"), (10, "2"), (100, "3")):
             st.button(
                 f"+{count}",
@@ -217,12 +255,12 @@ def _transport(training: Training) -> None:
                 help=f"Makes {count} update{'s' if count > 1 else ''} and pauses.",
             )
         st.button(
-            "Reset",
+            "Back to step 0",
             on_click=once("back", _act),
             args=(training, "reset"),
             key="back",
             shortcut="B",
-            help="Back to step 0, with the same weights and the same order of the data.",
+            help="The same weights as at first, and the same order of the data.",
         )
         st.button(
             "New weights",
@@ -238,6 +276,7 @@ def _transport(training: Training) -> None:
             on_click=once("stop", _act),
             args=(training, "stop"),
             key="stop",
+            type="tertiary",
             shortcut="X",
             disabled=not training.job.alive,
             help="Frees the server; what has been shown stays. Play starts again from "
@@ -258,8 +297,13 @@ def _speed(name: str) -> str:
 
 
 def _act(training: Training, what: str, count: int = 0) -> None:
-    """What a button does. A training that is over gets a thread again where it is to go on."""
+    """What a button does. A training that is over gets a thread again where it is to go on.
+
+    Nothing happens to another visitor's training.
+    """
     session.touch()
+    if not job.steers(training):
+        return
     now, busy = time.monotonic(), job.is_busy(training)
     if what == "play" and busy:
         # pressed on a button that is not redrawn yet: a wish to pause, unless it is a double click
@@ -297,7 +341,7 @@ def _reset(training: Training) -> None:
 
 
 def _new_weights(training: Training) -> None:
-    _restart(training)
+    _restart(job.is_busy(training))
     controls.new_weights()
 
 

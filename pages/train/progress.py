@@ -26,7 +26,7 @@ from snn_core.train import (
     Snapshot,
     checkpoint_at,
 )
-from snn_core.train.live import Training, go_back, history
+from snn_core.train.live import Training, go_back, history, updates
 
 __all__ = ["PROGRESS", "draw", "files", "go_on", "only", "pulse"]
 
@@ -44,7 +44,7 @@ def pulse() -> None:
         return
     job.beat()
     steps = max(arm.training.steps for arm in training.experiments)
-    st.progress(*text.pace(history(training), steps, training.job.state))
+    st.progress(*text.pace(history(training), steps, training.job.state, updates(training)))
     _follow(training)
 
 
@@ -114,9 +114,11 @@ def only(fragment: str) -> None:
 def go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | None = None) -> None:
     """Goes back to the last networks kept up to a step, and on from there if it was running.
 
-    None are the newest networks.
+    None are the newest networks. Nothing happens to another visitor's training.
     """
     session.touch()
+    if not job.steers(training):
+        return
     playing = job.is_busy(training)
     if not training.job.alive:
         job.revive(training)
@@ -147,7 +149,8 @@ def _scrub(training: Training, records: Sequence[Snapshot]) -> int | None:
             help="Look back: verdicts, table, figures of layers, boundary and histograms are of "
             "this step, or of the last one before it that was recorded.",
         )
-        if at < last and not st.session_state.get("train.changed"):
+        asked = st.session_state.get("train.changed")  # by the page, what is to go on
+        if at < last and not asked and job.steers(training):
             st.button(
                 f"Go on from step {kept(training, at)}",
                 on_click=go_on,

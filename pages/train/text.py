@@ -20,6 +20,7 @@ from snn_core.spec import (
     input_shape,
 )
 from snn_core.train import Snapshot, Summary, summary, verdict
+from snn_core.train.live import speed
 from snn_core.wording import amount
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "SATURATION",
     "SYMBOLS",
     "cautions",
+    "changed",
     "changes",
     "curves_alt",
     "is_regression",
@@ -141,12 +143,32 @@ def cautions(arms: Sequence[Experiment]) -> list[str]:
                 f"have {inputs} inputs: weights that add up to 0 see only their differences. "
                 "It can't learn all of this task; centralize the layer instead."
             )
-    for index, arm in enumerate(arms):
-        twin = arms.index(arm)
-        if twin < index:
-            pair = f"{LETTERS[twin].upper()} and {LETTERS[index].upper()}"
-            found.append(f"Arms {pair} are the same network, trained in the same way.")
+    return found + _twins(arms)
+
+
+def _twins(arms: Sequence[Experiment]) -> list[str]:
+    """A sentence for every set of arms that are one and the same."""
+    found = []
+    for arm in dict.fromkeys(arms):
+        alike = [x.upper() for x, each in zip(LETTERS, arms, strict=False) if each == arm]
+        if len(alike) > 1:
+            who = f"{', '.join(alike[:-1])} and {alike[-1]}"
+            found.append(f"Arms {who} are the same network, trained in the same way.")
     return found
+
+
+def changed(fits: bool, room: bool, where: str) -> str:
+    """Returns what can be done about settings that are not those of the training.
+
+    ``fits`` says whether its networks can go on with them, ``room`` whether steps are left,
+    ``where`` from which step it would go on.
+    """
+    said = "The settings have changed since this training began."
+    if not fits:
+        return f"{said} They need new networks, so it has to start over."
+    if not room:
+        return f"{said} It has already made as many steps as they allow, so it has to start over."
+    return f"{said} It can go on with them{where}, or start over."
 
 
 def changes(notes: Sequence[Mapping[str, object]]) -> str:
@@ -157,26 +179,37 @@ def changes(notes: Sequence[Mapping[str, object]]) -> str:
     return f"Changed on the way, where the dotted lines stand: {each}."
 
 
-def pace(history: Sequence[Snapshot], steps: int, state: str) -> tuple[float, str]:
-    """Returns the share that is done, and the sentence for the progress bar."""
+def pace(
+    history: Sequence[Snapshot], steps: int, state: str, updates: Sequence[int] = ()
+) -> tuple[float, str]:
+    """Returns the share that is done, and the sentence for the progress bar.
+
+    ``updates`` are those of every arm by now: where records are slow, they move it on.
+    """
     if not history:
         return 0.0, "Drawing the weights"
-    last = history[-1]
-    done = min(last.step / steps, 1.0)
+    last, made = history[-1], speed(history)
     text = f"Step {last.step:,} of {steps:,}"
-    recent = history[-min(len(history), 20) :]
-    spent = last.seconds - recent[0].seconds
-    if spent > 0 and last.step > recent[0].step:
-        speed = (last.step - recent[0].step) / spent
-        text += f" · {speed:.3g} steps/s"
-        left = (steps - last.step) / speed
+    beyond = [index for index, count in enumerate(updates) if count > last.step]
+    done = last.step
+    if beyond and state == "running" and _is_slow(history):
+        text += f" · arm {LETTERS[beyond[-1]].upper()} at {updates[beyond[-1]]:,}"
+        done = sum(max(count, last.step) for count in updates) / len(updates)
+    if made > 0:
+        text += f" · {made:.3g} steps/s"
+        left = (steps - done) / made
         if state == "running" and left > 0:
             text += f" · {duration(left)} left"
     said = {
         "paused": "paused", "queued": "waiting for a free place on the server",
         "done": "ended", "stopped": "stopped", "failed": "failed",
     }  # fmt: skip
-    return done, text + (f" · {said[state]}" if state in said else "")
+    return min(done / steps, 1.0), text + (f" · {said[state]}" if state in said else "")
+
+
+def _is_slow(history: Sequence[Snapshot]) -> bool:
+    """Whether a second passes between two records; before the second one nobody knows."""
+    return len(history) < 2 or history[-1].seconds - history[-2].seconds > 1.0
 
 
 def duration(seconds: float) -> str:
@@ -209,7 +242,7 @@ def verdicts(
         said, found = verdict(history, index, arm), summary(history, index, arm, goal)
         lines.append(f"- **{name}.** {plain(said.sentence)}")
         if found is not None:
-            rows.append(_row(name, said.short, found))
+            rows.append(_row(name[0], said.short, found))  # the list above has the whole name
     head = (
         f"| arm | verdict | validation {score} | best | test | steps to {goal:.2g} | time |\n"
         "|---|---|---|---|---|---|---|\n"

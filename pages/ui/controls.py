@@ -414,9 +414,21 @@ def _told(n: Number, key: str) -> None:
 
 
 def _step(low: float, high: float, current: float) -> float:
-    """Returns a power of ten that moves the value by some percent."""
+    """Returns a power of ten that moves the value by some percent.
+
+    Where that would step over the upper bound, 1, 2 or 5 times one that does not: 0.9, 0.95,
+    0.97, 0.99 below 0.999.
+
+    >>> _step(0.0, 0.999, 0.9), _step(0.0, 0.999, 0.97)
+    (0.05, 0.02)
+    """
     scale = abs(current) or (high - low) / 10
-    return 10.0 ** math.floor(math.log10(scale) - 0.5) if scale > 0 else 0.1
+    usual = 10.0 ** math.floor(math.log10(scale) - 0.5) if scale > 0 else 0.1
+    room = high - current
+    if not 0 < room < usual:
+        return usual
+    size = 10.0 ** math.floor(math.log10(room))
+    return max(size * factor for factor in (1, 2, 5) if size * factor <= room * 1.001)
 
 
 def round_numbers(low: int, high: int) -> list[int]:

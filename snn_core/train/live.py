@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from snn_core.cost import training_seconds
 from snn_core.jobs import Job
 from snn_core.spec import LETTERS, Experiment, settings
 from snn_core.train.pictures import checkpoint_at
@@ -25,14 +26,18 @@ __all__ = [
     "history",
     "only_rates_differ",
     "revive",
+    "seconds_left",
     "set_rates",
+    "speed",
     "step",
+    "updates",
 ]
 
 CHECKPOINTS = 2**25  # bytes that one training keeps of its past networks
 RECORDS = 2**24  # bytes of its snapshots, roughly
 FEWEST, MOST = 64, 2048  # snapshots
 SETTLED = 1.0  # seconds
+RECENT = 20  # records whose pace counts
 
 
 @dataclass(eq=False)
@@ -98,6 +103,35 @@ def _records(experiments: Sequence[Experiment]) -> int:
 def history(training: Training) -> tuple[Snapshot, ...]:
     """Returns the records that are kept, the first and the newest always among them."""
     return training.job.since().items
+
+
+def updates(training: Training) -> tuple[int, ...]:
+    """Returns how many updates every arm has made, also since the last record.
+
+    The arms take turns from one record to the next.
+    """
+    run = training.run
+    return tuple(arm.step for arm in run.arms) if run is not None else ()
+
+
+def speed(history: Sequence[Snapshot]) -> float:
+    """Returns the steps that all arms have made a second of late; 0 where there are none yet."""
+    recent = history[-RECENT:]
+    if not recent or recent[-1].seconds <= recent[0].seconds:
+        return 0.0
+    return (recent[-1].step - recent[0].step) / (recent[-1].seconds - recent[0].seconds)
+
+
+def seconds_left(training: Training) -> float:
+    """Returns how long it would train from its last record to the end, by its own pace so far.
+
+    Before the first update it is an estimate, good to a factor of about 3.
+    """
+    records, steps = history(training), max(arm.training.steps for arm in training.experiments)
+    measured = speed(records)
+    if measured:
+        return max(steps - records[-1].step, 0) / measured
+    return sum(training_seconds(arm) for arm in training.experiments)
 
 
 def step(training: Training, updates: int) -> None:

@@ -27,7 +27,7 @@ OPTIONS = {
 }
 SIZES = {390: 844, 1440: 900, 2560: 1440}
 PROPAGATE = "/?width=16&depth=4&batch=16&seeds=2&initializer=he_normal&pin.a=depth%3D4"
-TRAIN = "/?page=train&arms=2&data=moons&depth=3&width=16&seeds=2&b.activation=relu&steps=1000000"
+TRAIN = "/?page=train&arms=2&data=moons&depth=3&width=16&seeds=2&b.activation=relu&steps=100000"
 MAP = "/?page=map&width=16&depth=4&batch=16&seeds=2&activation=gelu"
 WRONG = "&no_such_setting=1"  # the page warns of it
 schemes = pytest.mark.parametrize("scheme", ["light", "dark"])

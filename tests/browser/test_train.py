@@ -17,7 +17,7 @@ from tests.browser.charts import FIRST_PLOT, settled
 
 OpenPage = Callable[..., Page]
 SMALL = "arms=2&data=moons&depth=3&width=16&seeds=2&b.activation=relu&b.initializer=he_normal"
-ENDLESS = SMALL + "&steps=1000000"
+ENDLESS = SMALL + "&steps=100000"
 LONG = 60_000  # ms
 
 
@@ -286,6 +286,41 @@ def test_a_reload_finds_the_running_training(page: Page) -> None:
     expect(page).not_to_have_url(re.compile("job="))
 
 
+def test_an_address_lets_others_watch_and_the_owner_steers_also_after_a_reload(
+    open_page: OpenPage,
+) -> None:
+    owner = open_page()
+    opened(owner, ENDLESS)
+    press(owner, "Play")
+    reach(owner, 20)
+    expect(owner).to_have_url(re.compile("job="))
+    watcher = open_page()
+    watcher.goto(owner.url)
+    expect(figure(watcher)).to_be_attached(timeout=LONG)
+    expect(watcher.get_by_text("only they can steer it")).to_be_visible(timeout=LONG)
+    seen = reach(watcher, 20)
+    assert reach(watcher, seen + 20) > seen  # it watches
+    watcher.get_by_role("heading", name="Train", exact=True).click()
+    for key in "pbnx123":
+        watcher.keyboard.press(key)
+    settled(watcher)
+    for name in ("Play", "Pause", "Back to step 0", "New weights", "Stop", "+1"):
+        expect(watcher.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    at = step(owner)
+    assert reach(owner, at + 20) > at
+    owner.reload()
+    expect(owner.get_by_role("button", name=re.compile("^Pause"))).to_be_visible(timeout=LONG)
+    expect(owner.get_by_text("only they can steer it")).to_have_count(0)
+    press(watcher, "Train it yourself")
+    expect(watcher.get_by_text("only they can steer it")).to_have_count(0, timeout=LONG)
+    expect(watcher.get_by_role("button", name=re.compile("^Pause"))).to_be_visible(timeout=LONG)
+    at = step(owner)
+    assert reach(owner, at + 20) > at
+    for page in (owner, watcher):
+        press(page, "Stop")
+        rests(page, "stopped")
+
+
 def test_a_dropped_connection_is_taken_up_again(page: Page) -> None:
     page.add_init_script(
         "const W = WebSocket; window.sockets = [];"
@@ -309,10 +344,10 @@ def test_a_closed_tab_pauses_its_training_at_once(open_page: OpenPage) -> None:
     reach(first, 20)
     expect(first).to_have_url(re.compile("job="))
     address, at = first.url, step(first)
+    second = first.context.new_page()  # a tab of the same browser, whose owner it is
     first.close()
     closed = time.monotonic()
     time.sleep(10)
-    second = open_page()
     second.goto(address)
     expect(figure(second)).to_be_attached(timeout=LONG)
     seen = reach(second, at)
@@ -358,6 +393,29 @@ def test_what_is_downloaded_can_be_opened(page: Page, tmp_path: Path) -> None:
     assert json.loads(found["Everything"].read_text())
     weights = load_file(found["Weights of A"])
     assert weights["seed0.layer1.weight"].shape == (16, 2)
+
+
+def test_at_a_laptops_width_the_table_fits_and_a_change_is_told_where_it_is_made(
+    open_page: OpenPage,
+) -> None:
+    page = open_page(viewport={"width": 1366, "height": 768})
+    opened(page, ENDLESS + "&arms=4&c.normalization=batch&d.constraint=centralize_unit")
+    press(page, "+10")
+    reach(page, 10)
+    rests(page)
+    region = page.get_by_role("region", name="Table of the arms")
+    assert region.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    tops = page.locator(".st-key-transport button").evaluate_all(
+        "nodes => nodes.map(n => n.getBoundingClientRect())"
+        ".filter(box => box.height > 30).map(box => box.bottom)"
+    )
+    assert max(tops) - min(tops) < 12  # one row
+    field = page.get_by_role("spinbutton", name="Training batch")
+    field.fill("32")
+    field.press("Enter")
+    said = page.get_by_text("They need new networks")
+    expect(said).to_be_in_viewport(timeout=LONG)
+    expect(field).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from pages.train import figures, job, layer_figures, progress, tabs, text
-from pages.train.arm_traces import log_ticks
+from pages.train.arm_traces import LETTER, STEPS_AXIS, heading, letters, log_ticks
 from pages.ui import controls, page_settings, panels
 from pages.ui.chart.delta import numbers
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
@@ -29,6 +30,7 @@ from snn_core.train.live import Training, history
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "pages" / "train" / "page.py"
 LONG = 60.0
+OWNER = "a secret that one browser keeps, in all of its tabs"
 SMALL = {
     "arms": "2",
     "data": "moons",
@@ -49,8 +51,10 @@ def ended() -> Iterator[None]:
         assert training.job.join(LONG)
 
 
-def opened(query: dict[str, str] = SMALL) -> AppTest:
+def opened(query: dict[str, str] = SMALL, visitor: str = "") -> AppTest:
     at = AppTest.from_file(str(PAGE), default_timeout=60)
+    if visitor:
+        at.session_state["visitor"] = visitor
     for key, value in query.items():
         at.query_params[key] = value
     return healthy(at.run())
@@ -102,6 +106,9 @@ def test_an_empty_link_opens_with_three_arms_and_their_first_record() -> None:
     at = opened({})
     assert [arm.network.activation for arm in training(at).experiments] == ["selu", "selu", "relu"]
     assert link(at) == dict(page_settings.TRAIN.opening)
+    assert not [
+        each.value for each in at.markdown if "None" in each.value
+    ]  # a value shown by magic
     assert steps(at) == 0 and "validation loss" in chart(at, "curves")["alt"]
     assert arms_from_query(link(at)) == training(at).experiments
 
@@ -189,21 +196,103 @@ def test_that_a_training_rests_is_told_by_its_progress_before_the_page() -> None
 
 
 def test_a_reload_finds_its_training_and_a_dead_one_is_no_error() -> None:
-    at = press(opened(), "step.10")
-    again = opened(dict(at.query_params))
+    at = press(opened(visitor=OWNER), "step.10")
+    again = opened(dict(at.query_params), visitor=OWNER)
     assert training(again) is training(at) and steps(again) == 10
+    assert steps(press(again, "step.1")) == 11
     lost = opened(SMALL | {"job": "gone"})
     assert steps(lost) == 0 and not lost.warning and not lost.error
 
 
 def test_two_tabs_of_one_training_do_not_undo_each_other() -> None:
-    first = press(opened(), "step.10")
-    second = opened(dict(first.query_params))
+    first = press(opened(visitor=OWNER), "step.10")
+    second = opened(dict(first.query_params), visitor=OWNER)
     second = change(second, "number", "learning_rate", 0.2)
     first = press(first, "step.1")
     assert training(first) is training(second) and len(training(first).notes) == 1
     assert link(first)["learning_rate"] == "0.2"
     assert chart(first, "number:train/learning_rate")["value"] == 0.2
+
+
+STEERING = ("play", "step.1", "step.10", "step.100", "back", "new_weights", "stop", "speed")
+
+
+def test_who_has_only_the_address_may_look_at_everything_and_steer_nothing() -> None:
+    owner = press(press(opened(), "step.10"), "step.10")
+    theirs = training(owner)
+    epoch, speed = theirs.job.since().epoch, theirs.job.speed
+    address = dict(owner.query_params) | {"view.speed": "2"}
+    watcher = opened(address)
+    assert training(watcher) is theirs
+    assert "someone else" in watcher.info[0].value and len(watcher.info) == 1
+    assert not {b.key for b in watcher.button} & {*STEERING, "go_on", "go_on_with"}
+    assert "step 20" in chart(watcher, "curves")["alt"]
+    assert "get.curves.csv" in [b.key for b in watcher.get("download_button")]
+    healthy(watcher.slider(key="train.slider").set_value(10).run())
+    assert "go_on" not in [b.key for b in watcher.button]
+    for kind, name, value in (
+        ("number", "learning_rate", 0.5),  # a rate alone
+        ("selectbox", "a.constraint", "unit_norm"),  # what the owner could go on with
+        ("number", "width", 12),  # other networks
+    ):
+        watcher = change(watcher, kind, name, value)
+        assert "go_on_with" not in [b.key for b in watcher.button]
+        assert "Your settings differ" in watcher.info[0].value
+    watcher = healthy(watcher.button(key="undo_change").click().run())
+    assert "differ" not in watcher.info[0].value
+    assert theirs.job.state == "paused" and steps(owner) == 20 and not theirs.notes
+    assert (theirs.job.since().epoch, theirs.job.speed) == (epoch, speed)
+    assert theirs.experiments == arms_from_query(SMALL)
+
+
+def test_a_click_on_a_button_that_was_the_owners_does_nothing_to_a_watched_training() -> None:
+    """A page that is not redrawn yet may still have buttons; so what they call asks again."""
+    owner = press(opened(visitor=OWNER), "step.10")
+    theirs = training(owner)
+    tab = opened(dict(owner.query_params), visitor=OWNER)
+    for key in ("play", "step.1", "step.10", "step.100", "back", "stop"):
+        tab.session_state["visitor"] = OWNER
+        healthy(tab.run())
+        button = tab.button(key=key)
+        tab.session_state["visitor"] = "another one's secret, of the same length or so"
+        healthy(button.click().run())
+        assert theirs.job.state == "paused" and theirs.job.alive
+        assert steps(owner) == 10 and theirs.job.since().epoch == 0
+
+
+def test_who_watches_may_train_it_and_the_watched_one_goes_on() -> None:
+    owner = press(opened(), "step.10")
+    theirs = training(owner)
+    watcher = opened(dict(owner.query_params))
+    watcher = press(watcher, "train_yourself")
+    own = training(watcher)
+    assert own is not theirs and own.experiments == theirs.experiments
+    assert own.job.state == "done" and not watcher.info and steps(watcher) == 30
+    assert theirs.job.alive and theirs.job.state == "paused" and steps(owner) == 10
+    assert steps(press(owner, "step.1")) == 11
+
+
+def test_what_the_owner_changes_is_what_a_watcher_sees() -> None:
+    owner = press(opened(), "step.10")
+    address = dict(owner.query_params)
+    owner = change(owner, "number", "learning_rate", 0.2)
+    watcher = opened(address)
+    assert chart(watcher, "number:train/learning_rate")["value"] == 0.2
+    owner = change(owner, "number", "learning_rate", 0.3)
+    watcher = healthy(watcher.run())
+    assert link(watcher)["learning_rate"] == "0.3" and len(training(owner).notes) == 2
+
+
+def test_only_its_owner_keeps_a_training_alive() -> None:
+    owner = opened()
+    watcher = opened(dict(owner.query_params))
+    theirs = training(owner)
+    theirs.job.orphan()
+    touched = theirs.job._touched
+    healthy(watcher.run())
+    assert theirs.job._touched == touched
+    healthy(owner.run())
+    assert theirs.job._touched > touched
 
 
 def test_an_empty_address_in_a_session_keeps_the_settings() -> None:
@@ -269,7 +358,8 @@ def test_the_boundary_needs_a_plane_and_a_regression_has_another_score() -> None
     ("query", "said"),
     [
         ({"data": "gaussian"}, "nothing to learn"),
-        ({"width": "4096", "depth": "512", "seeds": "64"}, "Too big"),
+        ({"width": "4096", "depth": "512", "seeds": "64"}, "Too long"),
+        ({"width": "1024", "steps": "1000000"}, "Use fewer steps"),
         ({"kind": "cnn"}, "no images for a CNN"),
         ({"dtype": "float16"}, "float32 or float64"),
         ({"a.dropout": "alpha", "a.activation": "identity"}, "Alpha dropout"),
@@ -477,6 +567,133 @@ def test_names_say_what_sets_an_arm_apart() -> None:
     assert NAMES == ["A · SELU", "B · ReLU", "C · tanh, learning rate 1"]
     same = text.names(arms_from_query({"arms": "2"}))
     assert same == ["A · SELU", "B · SELU"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"arms": "4"}, ["A, B, C and D"]),
+        ({"arms": "4", "b.activation": "relu"}, ["A, C and D"]),
+        ({"arms": "4", "b.activation": "relu", "d.activation": "relu"}, ["A and C", "B and D"]),
+        ({"arms": "2", "b.activation": "relu"}, []),
+    ],
+)
+def test_arms_that_are_the_same_are_named_together(query: dict[str, str], said: list[str]) -> None:
+    found = text.cautions(arms_from_query({"data": "digits"} | query))
+    assert found == [f"Arms {who} are the same network, trained in the same way." for who in said]
+
+
+def test_changed_settings_are_told_of_in_plain_words() -> None:
+    assert "need new networks" in text.changed(False, True, "")
+    assert "as many steps as they allow" in text.changed(True, False, "")
+    assert text.changed(True, True, " from step 5").endswith("from step 5, or start over.")
+
+
+@given(
+    st.lists(st.floats(1e-3, 1.0), min_size=2, max_size=4),
+    st.booleans(),
+    st.sampled_from([None, (-0.02, 1.04)]),
+)
+def test_letters_at_the_ends_of_lines_never_lie_over_each_other(
+    ends: list[float], log: bool, bounds: tuple[float, float] | None
+) -> None:
+    bounds = None if log else bounds
+    lines = [(arm, np.arange(2.0), np.array([1.0, end])) for arm, end in enumerate(ends)]
+    at = letters(lines, log, bounds)["y"]
+    scaled, wanted = (np.log10(v) if log else np.asarray(v) for v in (at, ends))
+    span = np.ptp(bounds) if bounds else max(np.ptp(np.append(wanted, 0.0 if log else 1.0)), 0)
+    gap = LETTER * (span or 1.0)
+    assert np.diff(np.sort(scaled)).min() > 0.99 * gap
+    assert np.abs(scaled - wanted).max() <= 4.01 * gap
+    far = np.diff(np.sort(wanted)).min() > gap
+    if far and not bounds:
+        assert np.allclose(scaled, wanted)
+    if bounds:
+        assert bounds[0] < at.min() and at.max() < bounds[1]
+
+
+def test_letters_leave_out_what_is_no_number() -> None:
+    lines = [(0, np.arange(2.0), np.array([np.nan] * 2)), (1, np.arange(2.0), np.ones(2))]
+    assert np.isnan(letters(lines)["y"][0]) and letters(lines)["y"][1] == 1
+    assert letters([])["text"] == []
+
+
+def test_an_axis_of_steps_begins_at_step_0() -> None:
+    for make in FIGURES.values():
+        axes = {k: v for k, v in make(HISTORY[:1], None)["layout"].items() if "xaxis" in k}
+        stepped = [axis for axis in axes.values() if axis.get("ticksuffix") == " steps"]
+        assert all(axis["minallowed"] == 0 for axis in stepped)
+    assert STEPS_AXIS["minallowed"] == 0
+
+
+def test_headings_of_small_panels_are_never_cut() -> None:
+    arms = arms_from_query(page_settings.TRAIN.opening)
+    for drawn in (figures.heat(HISTORY, text.names(arms)), figures.orbits(HISTORY, NAMES)):
+        titles = [note["text"] for note in drawn["layout"]["annotations"]]
+        assert titles and not any("…" in title or len(title) > 40 for title in titles)
+    assert heading("C · ReLU, he_normal") == "C · ReLU"
+
+
+def test_the_table_names_arms_by_their_letters() -> None:
+    said = text.verdicts(HISTORY, ARMS, NAMES, 0.9)
+    rows = [line for line in said.splitlines() if line.startswith("| **")]
+    assert [row.split("|")[1].strip() for row in rows] == ["**A**", "**B**", "**C**"]
+    assert all(f"**{name}.**" in said for name in NAMES)
+
+
+def test_before_play_it_says_how_long_that_will_take() -> None:
+    at = opened()
+    said = [each.value for each in at.caption]
+    assert sum(bool(re.fullmatch(r"about \d+ (s|min)", each)) for each in said) == 1
+    at = press(at, "play")
+    assert not any(each.value.startswith("about") for each in at.caption)
+
+
+def test_what_would_take_too_long_is_refused_and_what_runs_stays() -> None:
+    at = press(opened(), "step.10")
+    here = training(at)
+    at = change(at, "number", "steps", 1_000_000)
+    at = change(at, "number", "width", 1024)
+    assert "Too long" in at.error[0].value and "last setting that worked" in at.error[0].value
+    assert training(at) is here and here.job.alive and steps(at) == 10
+
+
+def test_the_count_moves_between_slow_records() -> None:
+    slow = [replace(s, seconds=20.0 * i) for i, s in enumerate(HISTORY)]
+    for how, updates, said in (
+        ("running", (13, 10, 10), "arm A at 13"),
+        ("running", (20, 17, 10), "arm B at 17"),
+        ("paused", (13, 10, 10), ""),
+        ("running", (10, 10, 10), ""),
+    ):
+        done, sentence = text.pace(slow[:2], 30, how, updates)
+        assert sentence.startswith("Step 10 of 30") and ("arm " in sentence) == bool(said)
+        assert said in sentence
+        if said:
+            assert np.isclose(done, sum(updates) / 90)
+    assert "arm A at 3" in text.pace(slow[:1], 30, "running", (3, 0, 0))[1]
+    fast = [replace(s, seconds=0.1 * i) for i, s in enumerate(HISTORY)]
+    assert "arm" not in text.pace(fast[:2], 30, "running", (13, 10, 10))[1]
+
+
+@pytest.mark.parametrize("owner", [NetworkSpec, Experiment, TrainingSpec])
+@given(share=st.integers(0, 1000).map(lambda k: k / 1000))
+def test_the_next_value_up_is_within_reach(owner: type, share: float) -> None:
+    for name, field in controls.declared(owner).items():
+        low, high = field.metadata["low"], field.metadata["high"]
+        if low is None or not isinstance(field.default, float):
+            continue
+        value = low + share * (high - low)
+        step = controls._step(low, high, value)
+        assert step > 0 and (value + step <= high * 1.001 or high - value < 1e-9 * high), name
+
+
+def test_a_momentum_of_95_and_99_per_cent_is_some_clicks_away() -> None:
+    known, value = set(), 0.9
+    for _ in range(4):
+        value = round(value + controls._step(0.0, 0.999, value), 6)
+        known.add(value)
+    assert {0.95, 0.99} <= known and max(known) <= 0.999
 
 
 def test_a_hampered_arm_is_warned_of() -> None:
