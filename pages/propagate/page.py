@@ -6,7 +6,17 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.propagate import downloads, failures, fan_in, figures, grid, pins, text, verdict
+from pages.propagate import (
+    downloads,
+    failures,
+    fan_in,
+    figures,
+    grid,
+    opening,
+    pins,
+    text,
+    verdict,
+)
 from pages.ui import desks, notices, results, state, views, widgets
 from pages.ui.chart import plotly_view
 from snn_core.propagate import Propagation
@@ -23,6 +33,8 @@ def main() -> None:
     st.caption(text.INTRODUCTION)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
+    with right:
+        first = opening.place()
     with right, st.container(key="hero"):  # the figure first, so that it follows at once
         with st.container(
             key="notices"
@@ -32,6 +44,7 @@ def main() -> None:
         if p is not None:
             state.write_link(state.link(p.experiment))
             st.fragment(_moments, key=state.HAND)(p)
+    opening.draw(first)
     with left:
         widgets.rail()
     if p is not None:
@@ -172,6 +185,7 @@ def _tools(p: Propagation, drawn: list[Propagation]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
         pins.pin_button(p.experiment)
         failures.draw()
+        opening.button()
         notices.share(state.link(p.experiment))
         downloads.draw(drawn, pins.names(len(drawn) - 1), axis)
         with st.popover("Symbols"):
