@@ -47,7 +47,8 @@ SPEC_RANKS = {
 PAGE_RANKS = {
     "propagate": {
         "cell_grid": 0, "contrast": 0, "text": 0, "figures": 0, "pin_figures": 1,
-        "failures": 1, "verdict": 1, "downloads": 1, "opening": 1, "fan_in": 2, "grid": 2, "pins": 2, "page": 3,
+        "failures": 1, "verdict": 1, "downloads": 1, "opening": 1, "fan_in": 2,
+        "grid": 2, "pins": 2, "page": 3,
     },
     "moment_map": {
         "text": 0, "figures": 0, "proofs": 1, "designer": 1, "mean_field": 1, "page": 2,

@@ -33,9 +33,8 @@ def main() -> None:
     st.caption(text.INTRODUCTION)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
-    with right:
-        first = opening.place()
     with right, st.container(key="hero"):  # the figure first, so that it follows at once
+        first = opening.place()
         with st.container(
             key="notices"
         ):  # always there: what follows keeps its place, and lives on

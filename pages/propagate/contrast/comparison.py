@@ -18,7 +18,7 @@ BINS = 27  # odd, so that 0 is in the middle of a bin: half of a ReLU's activati
 UNITS = 5  # drawn of each layer
 LEGEND = (
     "Each disc is a unit, {drawn} of {width}, as wide as its activation varies over the batch; "
-    "below, the histogram of the layer's activations, 0 in the middle."
+    "below, the histogram of the layer's activations, 0 in the middle, the highest bars cut."
 )
 # What counts as near (0, 1): the inputs of Theorem 1 of Klambauer et al. (2017).
 NEAR_MEAN = 0.1
@@ -99,11 +99,12 @@ def _outcome(p: Propagation) -> str:
 
 
 def _alternative(p: Propagation) -> str:
-    mean, variance = (brief(v) for v in (p.predicted.mean[-1], p.predicted.variance[-1]))
+    mean, variance = p.predicted.mean[-1], p.predicted.variance[-1]
+    mean = 0.0 if mean**2 < 1e-24 * variance else mean  # rounding, not a mean
     return (
-        f"A network of {len(p.layers) - 1} layers with the histogram of every layer's activations. "
+        f"{len(p.layers) - 1} layers, each with the histogram of its activations. "
         f"{_name(p)} {_outcome(p)}. Theory for wide networks gives the last layer variance "
-        f"{variance} and mean {mean}."
+        f"{brief(variance)} and mean {brief(mean)}."
     )
 
 

@@ -6,7 +6,6 @@ const SECONDS = 5;
 const STEADY = "(prefers-reduced-motion: reduce)";
 const PATIENCE = 2500; // ms for the page's first figure, whose library keeps the browser busy
 const AXIS = 14; // pixels below the histograms, for the layers' numbers
-const FONT = "system-ui, sans-serif";
 const FULL = 2 * Math.PI;
 
 function element(name, text, className = "") {
@@ -23,19 +22,23 @@ function theme(root) {
   const style = getComputedStyle(root);
   const read = (name) => style.getPropertyValue(name).trim();
   const [left, right] = read("--st-chart-categorical-colors").split(",").map((c) => c.trim());
-  return { colours: [left || "#0072B2", right || "#D55E00"], ink: read("--st-text-color") || "#16202B" };
+  return {
+    colours: [left || "#0072B2", right || "#D55E00"],
+    ink: read("--st-text-color") || "#16202B",
+    font: read("--st-font") || "sans-serif",
+  };
 }
 
 // Pixels of a canvas that is `wide` and `high`, with a column for the input and one for each layer.
 function geometry(wide, high, layers, units) {
   const pitch = wide / layers;
   const floor = high - AXIS;
-  const bars = 0.42 * floor; // room of the histograms
-  const gap = (floor - bars - 14) / (units - 1);
+  const bars = 0.4 * floor; // room of the histograms
+  const gap = (floor - bars - 4) / units;
   return {
     x: (layer) => (layer + 0.5) * pitch,
-    y: (unit) => 6 + gap * unit,
-    bars, floor, span: Math.min(0.82 * pitch, 84), radius: Math.min(0.16 * pitch, 0.42 * gap, 6),
+    y: (unit) => gap * (unit + 0.5),
+    bars, floor, span: Math.min(0.82 * pitch, 84), radius: Math.min(0.16 * pitch, 0.38 * gap, 8),
   };
 }
 
@@ -142,15 +145,15 @@ function histogram({ pen, g, time, colour, ink }, bars, layer) {
 }
 
 // Every fourth layer by name, and the one whose numbers are read.
-function number({ pen, g, ink }, layer, { read }) {
+function number({ pen, g, ink }, layer, { read, theme: { font } }) {
   const here = layer === read;
   const near = Math.abs(layer - read) < (read ? 2 : 3) && !here;
   if (!here && (layer % 4 || near)) return;
   pen.globalAlpha = here ? 1 : 0.65;
   pen.fillStyle = ink;
-  pen.font = `${here ? 700 : 400} 11px ${FONT}`;
+  pen.font = `${here ? 700 : 400} 11px ${font}`;
   pen.textAlign = "center";
-  pen.fillText(layer || "input", g.x(layer), g.floor + 12);
+  pen.fillText(layer || "input", Math.max(g.x(layer), 15), g.floor + 12);
 }
 
 // The numbers of the layer that the wave is at, or that is pointed at.
