@@ -47,8 +47,9 @@ SPEC_RANKS = {
 # Inside a folder of pages a module imports lower ranks only.
 PAGE_RANKS = {
     "propagate": {
-        "cell_grid": 0, "text": 0, "figures": 0, "pin_figures": 1, "failures": 1, "verdict": 1,
-        "downloads": 1, "fan_in": 2, "grid": 2, "pins": 2, "tabs": 3, "live": 4, "page": 4,
+        "cell_grid": 0, "contrast": 0, "text": 0, "figures": 0, "pin_figures": 1,
+        "failures": 1, "verdict": 1, "downloads": 1, "opening": 1, "fan_in": 2, "grid": 2,
+        "pins": 2, "tabs": 3, "live": 4, "page": 4,
     },
     "moment_map": {
         "text": 0, "figures": 1, "proofs": 2, "designer": 2, "mean_field": 2, "plane": 2,

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.propagate import downloads, failures, figures, pins, tabs, text, verdict
+from pages.propagate import downloads, failures, figures, opening, pins, tabs, text, verdict
 from pages.ui import controls, notices, page_settings, results, session, views
 from pages.ui.chart import plotly_view
 from snn_core.propagate import Propagation
@@ -21,12 +21,14 @@ def main() -> None:
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
     with right, st.container(key="hero"):  # the figure first, so that it follows at once
+        first = opening.place()
         with st.container(key="notices"):  # always there: what follows keeps its place
             notices.link_problems()
             p = _attempt()
         if p is not None:
             session.write_link(session.link(p.experiment))
             _moments(p)
+    opening.draw(first)
     with left, st.container(key="controls"):
         controls.rail()
     if p is not None:
@@ -91,6 +93,7 @@ def _tools(p: Propagation, drawn: list[Propagation]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
         pins.pin_button(p.experiment)
         failures.draw()
+        opening.button()
         notices.share(session.link(p.experiment))
         downloads.draw(drawn, pins.names(len(drawn) - 1), axis)
         with st.popover("Symbols"):

@@ -1,0 +1,54 @@
+"""The first seconds of a first visit: SELU beside ReLU under the same weights."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.propagate.contrast import contrast
+from pages.ui import session
+from snn_core.propagate import Propagation, run
+from snn_core.spec import Experiment, NetworkSpec
+
+__all__ = ["button", "draw", "place"]
+
+DEPTH, WIDTH, SEEDS = 16, 128, 2  # as little as shows it: both networks take some 0.1 s
+SHOWN = "opening"
+
+
+def place() -> DeltaGenerator:
+    """Takes the contrast's place on the page, as high as it will be, and returns it.
+
+    It is shown to whoever comes without any setting in the address, until it is hidden.
+    """
+    shown = st.session_state.setdefault(SHOWN, not st.query_params)
+    return st.container(key=SHOWN if shown else f"{SHOWN}_hidden")
+
+
+def draw(at: DeltaGenerator) -> None:
+    """Fills the place; after the page's own figure, which should not wait for it."""
+    if st.session_state[SHOWN]:
+        with at:
+            contrast(*_both(), on_hide=_toggle)
+
+
+def button() -> None:
+    """Draws the button that brings the contrast back, where it is hidden."""
+    if not st.session_state[SHOWN]:
+        st.button("SELU beside ReLU", key="opening_show", on_click=_toggle)
+
+
+def _toggle() -> None:
+    session.touch()
+    st.session_state[SHOWN] = not st.session_state[SHOWN]
+
+
+@st.cache_resource(show_spinner=False)
+def _both() -> tuple[Propagation, Propagation]:
+    """Both results, once for the whole server; nobody changes them."""
+    return _result("selu"), _result("relu")
+
+
+def _result(activation: str) -> Propagation:
+    network = NetworkSpec(depth=DEPTH, width=WIDTH, activation=activation)
+    return run(Experiment(network, seeds=SEEDS), detail=True)
