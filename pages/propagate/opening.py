@@ -14,15 +14,24 @@ __all__ = ["button", "draw", "place"]
 
 DEPTH, WIDTH, SEEDS = 16, 128, 2  # as little as shows it: both networks take some 0.1 s
 SHOWN = "opening"
+ASKED = "asked"  # shown since a person wants it, whatever is set
 
 
 def place() -> DeltaGenerator:
     """Takes the contrast's place on the page, as high as it will be, and returns it.
 
-    It is shown to whoever comes without any setting in the address, until it is hidden.
+    It is shown to whoever comes without any setting in the address, until it is hidden or a
+    setting is changed: then the figure below it is what to look at.
     """
-    shown = st.session_state.setdefault(SHOWN, not st.query_params)
-    return st.container(key=SHOWN if shown else f"{SHOWN}_hidden")
+    if st.session_state.get(SHOWN) != ASKED:
+        st.session_state[SHOWN] = _first_visit()
+    return st.container(key=SHOWN if st.session_state[SHOWN] else f"{SHOWN}_hidden")
+
+
+def _first_visit() -> bool:
+    """Whether nothing has been set or hidden so far."""
+    said = any(v != session.default(name) for name, v in session.values().items())
+    return st.session_state.get(SHOWN, not st.query_params) is True and not said
 
 
 def draw(at: DeltaGenerator) -> None:
@@ -40,7 +49,7 @@ def button() -> None:
 
 def _toggle() -> None:
     session.touch()
-    st.session_state[SHOWN] = not st.session_state[SHOWN]
+    st.session_state[SHOWN] = "" if st.session_state[SHOWN] else ASKED
 
 
 @st.cache_resource(show_spinner=False)
