@@ -10,7 +10,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help run test unit browser lint format bench readme screenshot clean
+.PHONY: help run test unit browser lint types format bench readme screenshot clean
 .PHONY: install install-dev install-browser
 
 help:
@@ -19,7 +19,8 @@ help:
 	@echo "make test        install what is missing, then lint and every test, in a browser too"
 	@echo "make unit        the tests that need no browser"
 	@echo "make browser     the tests in a browser"
-	@echo "make lint        ruff (format and check) and pyright on snn_core"
+	@echo "make lint        ruff (format and check)"
+	@echo "make types       pyright on app.py, pages and snn_core"
 	@echo "make format      let ruff lay out and fix the code"
 	@echo "make bench       the benchmarks"
 	@echo "make readme      write README.md's tables anew"
@@ -32,7 +33,7 @@ run: install
 	@$(PY) -m streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT) \
 		--server.headless true --browser.gatherUsageStats false
 
-test: lint install-browser
+test: lint types install-browser
 	$(PY) -m pytest
 
 unit: install-dev
@@ -44,7 +45,9 @@ browser: install-browser
 lint: install-dev
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m pyright --pythonpath $(PY) snn_core
+
+types: install-dev
+	$(PY) -m pyright --pythonpath $(PY)
 
 format: install-dev
 	$(PY) -m ruff check --fix .

@@ -80,8 +80,8 @@ def plane(
             _path(mean, variance, panels.rgba(UNITS, 0.35), "one seed", width=1)
             for mean, variance in measured
         ]
-        middle = np.nanmedian(measured, axis=0)
-        traces.append(_path(*middle, UNITS, "measured, median of the seeds", marker=4))
+        mean, variance = np.nanmedian(measured, axis=0)
+        traces.append(_path(mean, variance, UNITS, "measured, median of the seeds", marker=4))
     traces.append(
         _path(predicted.mean, predicted.variance, INK, "orbit of the map", dash="dash", marker=5)
     )

@@ -224,7 +224,7 @@ def units(p: Propagation, layer: int) -> str:
     shares = (
         f"{percent((in_omega & in_tau).mean())} of the units of {_layer(p, layer)} lie inside the "
         f"box ({percent(in_omega.mean())} by omega, {percent(in_tau.mean())} by tau); over all "
-        f"layers it is {percent(np.mean(p.inside))}."
+        f"layers it is {percent(float(np.mean(p.inside)))}."
     )
     act = activation_of(p.experiment.network)
     if act.name != "selu" or p.experiment.network.activation_parameters:

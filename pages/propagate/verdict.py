@@ -18,7 +18,9 @@ __all__ = ["diagnosis_of", "draw", "short"]
 
 MOST = 512  # verdicts that are kept, some kB each
 # How a kind of verdict looks; the words say the same, so that colour is never alone.
-WORST = dict.fromkeys(("vanishes", "explodes", "dies", "overflows", "forgets"), "red")
+WORST: dict[str, str] = dict.fromkeys(
+    ("vanishes", "explodes", "dies", "overflows", "forgets"), "red"
+)
 
 
 @st.cache_resource(show_spinner=False)

@@ -71,9 +71,10 @@ def median(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(values)
     if known.all():
         return np.median(values, axis=1) if values.size else np.zeros(len(values))
-    none = ~known.any(1, keepdims=True)
-    kept = np.where(known, values, np.where(none, 0.0, np.nan))  # an empty slice would warn
-    return np.where(none.squeeze(1), np.nan, np.nanmedian(kept, axis=1))
+    none = np.logical_not(known.any(axis=1))
+    # an empty slice would warn
+    kept = np.where(known, values, np.where(none[:, None], 0.0, np.nan))
+    return np.where(none, np.nan, np.nanmedian(kept, axis=1))
 
 
 def letter(arm: int) -> str:
@@ -137,6 +138,7 @@ def letters(
     }
 
 
+ROUNDING = 1e-9  # a range no larger, of its numbers, is none
 LETTER = 0.07  # of an axis's range: a letter's height, in a panel of some 250 pixels
 
 
@@ -156,7 +158,8 @@ def _apart(
     if len(known) < 2:
         return np.array(ends, dtype=float)
     low, high = bounds or (float(seen.min()), float(seen.max()))
-    gap = LETTER * (high - low or 1.0)
+    flat_line = high - low <= ROUNDING * max(abs(high), abs(low))
+    gap = LETTER * (1.0 if flat_line else high - low)
     order = known[::-1][np.argsort(at[known[::-1]], kind="stable")]  # A above B where equal
     steps = gap * np.arange(len(order))
     at[order] = _rising(at[order] - steps) + steps

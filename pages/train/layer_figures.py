@@ -38,6 +38,12 @@ DOT, RIM = 6, 1  # pixels: a dot from side to side, and its edge in ink
 CAPS, EYES = ("round", "square", "round", "square"), (False, False, True, True)
 
 
+def _there(values: np.ndarray | None) -> np.ndarray:
+    """The values of a record that was picked since it has statistics."""
+    assert values is not None
+    return values
+
+
 def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
     """Returns the gradient's size and the relative size of the updates, layer by layer.
 
@@ -45,8 +51,12 @@ def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
     hardly learn. An update of some 1e-3 of the weight is usual; one near 1 overwrites it.
     """
     shown = _records(history, at)
-    size = [(i, np.hypot(r.gradient_mean, np.sqrt(r.gradient_variance))) for i, r in shown]
-    ratio = [(i, r.update_ratio) for i, r in shown if np.isfinite(r.update_ratio).any()]
+    size = [
+        (i, np.hypot(_there(r.gradient_mean), np.sqrt(_there(r.gradient_variance))))
+        for i, r in shown
+    ]
+    ratios = [(i, _there(r.update_ratio)) for i, r in shown]
+    ratio = [(i, values) for i, values in ratios if np.isfinite(values).any()]
     growth, ends = [], []
     for index, colour in arms(history):
         x, variance = series(history, index, "gradient_variance")
@@ -89,8 +99,8 @@ def saturation(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
     A dead unit passes on neither signal nor gradient, whatever the input.
     """
     shown, axis = _records(history, at), {"range": [-0.03, 1.05]}
-    saturated = _by_layer([(i, r.saturated) for i, r in shown], 1, log=False)
-    dead = _by_layer([(i, r.dead) for i, r in shown], 1, log=False)
+    saturated = _by_layer([(i, _there(r.saturated)) for i, r in shown], 1, log=False)
+    dead = _by_layer([(i, _there(r.dead)) for i, r in shown], 1, log=False)
     return panels.figure(
         [
             Panel("Saturated activations, share", saturated, y_axis=axis),

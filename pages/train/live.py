@@ -11,7 +11,6 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,7 +136,7 @@ def curves(now: Look) -> dict[str, Any]:
     return figures.curves(now.records, now.names, regression, now.at, changed)
 
 
-def _growth(follower: Follower, key: str, drawn: dict[str, Any]) -> Mapping[str, Any]:
+def _growth(follower: Follower, key: str, drawn: dict[str, Any]) -> dict[str, Any]:
     """What makes the figure that was sent the new one; the whole where that is not enough."""
     known = follower.sent.get(key)
     patch = difference(known, drawn) if known is not None else None

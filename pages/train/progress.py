@@ -229,7 +229,7 @@ def files(
         step = run.step if at is None else at
         return weights_safetensors(checkpoint_at(run, step), index)
 
-    found = [
+    found: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
         ("Curves (CSV)", "curves.csv", "text/csv", curves),
         ("Layers (CSV)", "layers.csv", "text/csv", layers),
         ("Everything (JSON)", "training.json", "application/json", whole),

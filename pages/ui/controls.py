@@ -282,7 +282,7 @@ def control(setting: Field[Any], name: str) -> None:
         )  # fmt: skip
     else:
         step = meta["step"] if isinstance(setting.default, int) else None
-        usual = float(setting.default) if setting.name in SLIDERS else None
+        usual = float(session.default(setting.name) or 0) if setting.name in SLIDERS else None
         draw_number(
             Number(name, meta["label"], meta["low"], meta["high"], meta["help"], step, usual)
         )
@@ -383,7 +383,7 @@ class Number:
 def draw_number(n: Number, default: float | None = None) -> None:
     """Draws a number, with a slider where it has a usual value; ``default`` where none is said."""
     said = session.value(n.name)
-    current = float(default if said is None else said)
+    current = float((default if said is None else said) or 0)
     if n.usual is None:
         stops = []
     elif n.whole:

@@ -10,7 +10,7 @@ names the page, and ``pin.a`` to ``pin.d`` are settings to compare with, each a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import NoReturn
 from urllib.parse import parse_qsl, urlencode
 
@@ -201,7 +201,7 @@ def default(name: str) -> Value | None:
     """Returns the default of a setting that the spec declares, None for any other key."""
     for kind in (NetworkSpec, Experiment, TrainingSpec):
         for each in fields(kind):
-            if each.name == name and each.metadata:
+            if each.name == name and each.metadata and each.default is not MISSING:
                 return each.default
     return None
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from pages.train import figures, job, layer_figures, progress, tabs, text
-from pages.train.arm_traces import LETTER, STEPS_AXIS, heading, letters, log_ticks
+from pages.train.arm_traces import LETTER, ROUNDING, STEPS_AXIS, heading, letters, log_ticks
 from pages.ui import controls, page_settings, panels
 from pages.ui.chart.delta import numbers
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
@@ -602,7 +602,7 @@ def test_letters_at_the_ends_of_lines_never_lie_over_each_other(
     at = letters(lines, log, bounds)["y"]
     scaled, wanted = (np.log10(v) if log else np.asarray(v) for v in (at, ends))
     span = np.ptp(bounds) if bounds else max(np.ptp(np.append(wanted, 0.0 if log else 1.0)), 0)
-    gap = LETTER * (span or 1.0)
+    gap = LETTER * (span if span > ROUNDING else 1.0)
     assert np.diff(np.sort(scaled)).min() > 0.99 * gap
     assert np.abs(scaled - wanted).max() <= 4.01 * gap
     far = np.diff(np.sort(wanted)).min() > gap

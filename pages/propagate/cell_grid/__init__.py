@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 __all__ = ["cell_grid", "picked"]
 
 _HERE = pathlib.Path(__file__).parent
-_GRID = st.components.v2.component(
+_GRID = component(
     "cell_grid",
     html="<div class='grid'></div>",
     css=(_HERE / "grid.css").read_text(),

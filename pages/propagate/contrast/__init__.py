@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Callable
 
-import streamlit as st
+from streamlit.components.v2 import component
 
 from pages.propagate.contrast.comparison import compared
 from snn_core.propagate import Propagation
@@ -13,7 +13,7 @@ from snn_core.propagate import Propagation
 __all__ = ["compared", "contrast"]
 
 _HERE = pathlib.Path(__file__).parent
-_CONTRAST = st.components.v2.component(
+_CONTRAST = component(
     "contrast",
     html=(_HERE / "contrast.html").read_text(),
     css=(_HERE / "contrast.css").read_text(),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from pages.ui import assets
 from pages.ui.chart.delta import packed
@@ -20,7 +21,7 @@ __all__ = ["channel_is_blocked", "plotly_view", "preload"]
 _HERE = pathlib.Path(__file__).parent
 _LIBRARY = assets.url(assets.PLOTLY.name)
 # Plotly puts its style sheet into the document's head, which a shadow root would not see.
-_VIEW = st.components.v2.component(
+_VIEW = component(
     "plotly_view",
     # In a tab whoever looks for what the keyboard can reach finds the button, and need not walk
     # through a figure's thousand nodes after every redraw.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pathlib
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 __all__ = ["drawer"]
 
 _HERE = pathlib.Path(__file__).parent
-_DRAWER = st.components.v2.component(
+_DRAWER = component(
     "drawer",
     html="<button type='button' aria-expanded='false'><span></span>Controls</button>",
     css=(_HERE / "drawer.css").read_text(),

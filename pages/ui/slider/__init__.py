@@ -12,13 +12,14 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from pages.ui import assets
 
 __all__ = ["number_slider", "told"]
 
 _HERE = pathlib.Path(__file__).parent
-_SLIDER = st.components.v2.component(
+_SLIDER = component(
     "number_slider",
     html=(_HERE / "slider.html").read_text(),
     css=(_HERE / "slider.css").read_text(),
