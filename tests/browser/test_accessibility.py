@@ -170,11 +170,17 @@ def test_no_rule_is_violated(open_page: OpenPage, address: str, width: int, sche
     expect(page.get_by_test_id("stAlert")).to_be_visible()
     inspection = Inspection(page)
     inspection.look("opened, with a warning")
-    inspection.selectbox()
     inspection.popovers()
-    inspection.help()
     inspection.tabs()
+    drawer = page.get_by_role("button", name="Controls")
+    if drawer.is_visible():
+        drawer.click()
+        inspection.look("the drawer of controls open")
+    inspection.selectbox()
+    inspection.help()
     inspection.expanders()
+    if drawer.is_visible():
+        drawer.click()
     if "page=train" in address:
         page.get_by_role("button", name=re.compile("^Play")).click()
         pause = page.get_by_role("button", name=re.compile("^Pause"))
@@ -204,7 +210,7 @@ CONTROLS = """() => {
   const control = "a[href], button, input, select, textarea, summary, [role=tab], "
     + "[tabindex='0']:not([role=tabpanel])"; // a panel is a stop only while nothing in it is one
   const inGroup = "[role=tab][aria-selected=false], [role=radio][aria-checked=false], "
-    + ".stSelectbox button[aria-haspopup=listbox], .stNumberInput button[data-testid*=Step]";
+    + ".stSelectbox button[aria-haspopup=listbox], .step"; // arrow keys do what these buttons do
   window.controls = all(document).filter((e) => e.matches(control) && !e.matches(inGroup)
     && !e.disabled && !e.closest("[inert]") && e.checkVisibility({visibilityProperty: true}));
   return window.controls.length;
