@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.charts import FIRST_PLOT, settled
+from tests.browser.test_accessibility import violations
 
 OpenPage = Callable[..., Page]
 LONG = 30_000  # ms: on a busy machine the chart library comes late
@@ -99,3 +101,14 @@ def test_its_place_is_kept_and_a_link_with_settings_has_none(page: Page) -> None
     page.goto("/?depth=4&width=16&batch=16&seeds=2")
     expect(page.get_by_role("button", name="SELU beside ReLU")).to_be_visible(timeout=FIRST_PLOT)
     expect(opening(page)).to_have_count(0)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1366, "light")])
+def test_it_breaks_no_rule_and_fits(open_page: OpenPage, width: int, scheme: str) -> None:
+    page = open_page(viewport={"width": width, "height": 768}, color_scheme=scheme)
+    page.goto("/")
+    shown = in_state(page, "done")
+    settled(page)
+    assert violations(page) == []
+    assert shown.evaluate("node => node.scrollHeight <= node.clientHeight")
+    assert shown.evaluate("node => node.scrollWidth <= node.clientWidth")

@@ -163,7 +163,7 @@ function read(view) {
   view.read = layer;
   for (const { network, reading } of view.rows) {
     const { variance, mean, theory } = network.layers[layer];
-    const [at, big, small, expected] = reading.children;
+    const [at, big, expected, small] = reading.children;
     at.textContent = layer ? `variance, layer ${layer}` : "variance, input";
     big.textContent = variance;
     small.textContent = `mean ${mean}`;
@@ -231,7 +231,7 @@ function build(view, data) {
     canvas.onpointerleave = () => { view.pointed = undefined; show(view); };
     const reading = element("div", "", "reading");
     reading.setAttribute("aria-hidden", "true"); // changes all the time; the picture's text has it
-    reading.append(element("div", ""), element("b", ""), element("div", ""), element("div", "", "theory"));
+    reading.append(element("div", ""), element("b", ""), element("div", "", "theory"), element("div", ""));
     return { network, canvas, reading, name: element("div", network.label, "name") };
   });
   view.root.querySelector(".networks").replaceChildren(...view.rows.map(({ name, canvas, reading }) => {
