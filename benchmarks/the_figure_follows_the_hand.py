@@ -38,7 +38,8 @@ WORDS = ".st-key-hero [data-testid=stCaptionContainer]:last-of-type"
 # Notes every redraw of the figure at the top: when, and what its lines of theory are.
 WATCH = f"""() => {{
   const node = document.querySelector('{PLOT}');
-  const theory = () => JSON.stringify(node.data.filter((t) => t.legendgroup === 'predicted')
+  const groups = ['predicted', 'spread'];
+  const theory = () => JSON.stringify(node.data.filter((t) => groups.includes(t.legendgroup))
     .map((t) => Array.from(t.y || [], (y) => y)));
   window.draws = [];
   window.theory = theory();

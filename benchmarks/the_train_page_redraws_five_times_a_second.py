@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page, sync_playwright
 
 from pages.train.tabs import TABS
-from pages.ui.desks import TRAIN
+from pages.ui.page_settings import TRAIN
 from tests.browser.chromium import FLAGS, install
 from tests.browser.server import serve
 

@@ -142,11 +142,11 @@ def _network(experiment: Experiment, start: tuple[float, float]) -> tuple[Propag
     if p is None:
         return None, STOPPED
     net = experiment.network
+    omega, tau, inside = (float(np.nanmean(values)) for values in (p.omega, p.tau, p.inside))
     return p, (
-        f"{text.MEASURED}: here ω is {amount(np.nanmean(p.omega), 2)} and τ "
-        f"{amount(np.nanmean(p.tau), 3)} on average, and {percent(np.nanmean(p.inside))} of "
-        f"the units have both within theorem 1's bounds ({net.depth} layers of {net.width}, "
-        f"{count(there.seeds, 'seed')})."
+        f"{text.MEASURED}: here ω is {amount(omega, 2)} and τ {amount(tau, 3)} on average, and "
+        f"{percent(inside)} of the units have both within theorem 1's bounds ({net.depth} layers "
+        f"of {net.width}, {count(there.seeds, 'seed')})."
     )
 
 
