@@ -40,7 +40,8 @@ def _telling(question: Question, send: Send) -> Callable[[Propagating], None]:
     lock, told = threading.Lock(), {"at": 0.0, "seeds": -1}
 
     def tell(each: Propagating) -> None:
-        now, seeds = time.monotonic(), len(each.passes)
+        last = each.result is not None
+        now, seeds = time.monotonic(), each.key[0].seeds if last else len(each.passes)
         if each.failure is not None:
             if not isinstance(each.failure, Stopped):
                 sentence = str(each.failure) if isinstance(each.failure, ValueError) else ""
@@ -49,12 +50,11 @@ def _telling(question: Question, send: Send) -> Callable[[Propagating], None]:
         with lock:  # the theory, the first seeds and the last, and in between at a pace
             if seeds <= told["seeds"] or each.predicted is None:
                 return
-            last = each.result is not None
             if each.closed and not last:
                 return
             if not last and told["seeds"] > 0 and now - told["at"] < BETWEEN:
                 return
-            told.update(at=now, seeds=each.key[0].seeds if last else seeds)
+            told.update(at=now, seeds=seeds)
         if each.result is not None:
             for message in messages(each.result, question):
                 send(message)

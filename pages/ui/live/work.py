@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import threadpoolctl
 import torch
@@ -52,11 +52,19 @@ class Propagating:
         return min(self.watch.done / self.watch.total, 1.0)
 
     def so_far(self) -> Propagation | None:
-        """Returns what there is: the result, or the theory with the seeds that are done."""
+        """Returns what there is: the result, or the theory with the seeds that are done.
+
+        Before the result is there, without the costlier statistics: they take as long as a seed.
+        """
         if self.result is not None or self.predicted is None:
             return self.result
-        done = [p for _, p in sorted(self.passes.items())]
+        done = [replace(p, detail=[]) for _, p in sorted(self.passes.items())]
         return assemble(self.key[0], done, self.predicted)
+
+    def whole(self) -> Propagation | None:
+        """Returns the result of all seeds, once theory and seeds are there."""
+        done = [p for _, p in sorted(self.passes.items())]
+        return None if self.predicted is None else assemble(self.key[0], done, self.predicted)
 
 
 Tell = Callable[[Propagating], None]  # called on a worker: after the theory, every seed, a failure
@@ -159,7 +167,8 @@ def _serve(theory_first: bool) -> None:
         try:
             piece(each)
         except Exception as failure:  # told to all who wait; a stop is nobody's business any more
-            each.failure = each.failure or failure
+            # without its frames: they hold the layer's numbers, and in a circle this object
+            each.failure = each.failure or failure.with_traceback(None)
         _note(visitors, time.perf_counter() - begun)
         _tell(each)
         with _changed:
@@ -205,7 +214,11 @@ def _tell(each: Propagating) -> None:
         complete = len(each.passes) == each.key[0].seeds and each.predicted is not None
         mine, each.closed = complete and not each.closed, each.closed or complete
     if mine:
-        each.result = each.so_far()
+        try:
+            each.result = each.whole()
+        except Exception as failure:  # such as too little memory: a worker must live on
+            each.failure = failure
+        each.passes.clear()  # megabytes of samples, which nobody needs any more
     if each.result is not None:
         cache.results().put(each.key, each.result)
     with _changed:
