@@ -150,9 +150,10 @@ def _looked_at() -> dict[str, str]:
     numbers = {name: usual for name, (*_, usual) in page().numbers.items()}
     usual = st.session_state.get(_own("usual"), {})
     found = {}
-    for name, shown in values(views=True).items():
-        bare = name.removeprefix(VIEW)
-        if not name.startswith(VIEW):
+    for bare in (*page().views, *numbers):  # in this order, so that a link is always the same
+        name = f"{VIEW}{bare}"
+        shown = st.session_state.get(key(name))
+        if shown is None:
             continue
         if bare in numbers:
             text, common = f"{number(bare):.12g}", f"{numbers[bare]:.12g}"
