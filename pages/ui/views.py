@@ -20,6 +20,23 @@ def _key(name: str, chosen: object) -> str:
     return key
 
 
+def _shown(name: str, chosen: object) -> str:
+    """Returns the key of a widget that Streamlit forgets when its page is left: tabs, expanders.
+
+    They know no `persist_state`, so what they show is kept beside them, by `_keep`.
+    """
+    key = f"{session.key(session.VIEW + name)}.shown"
+    if st.session_state.get(key) != chosen:
+        st.session_state[key] = chosen
+    return key
+
+
+def _keep(name: str) -> None:
+    session.touch()
+    key = session.key(session.VIEW + name)
+    st.session_state[key] = st.session_state[f"{key}.shown"]
+
+
 def choose(
     name: str,
     label: str,
@@ -61,7 +78,9 @@ def layer(depth: int, usual: int, about: str) -> int:
 def tabs(names: Sequence[str]) -> Sequence[Any]:
     """Draws the tabs; returns them, of which just one is open."""
     chosen = session.view("tab", names)
-    return st.tabs(list(names), default=chosen, key=_key("tab", chosen), on_change=session.touch)
+    return st.tabs(
+        list(names), default=chosen, key=_shown("tab", chosen), on_change=_keep, args=("tab",)
+    )
 
 
 def fold(name: str, label: str) -> Any:  # noqa: ANN401  whatever Streamlit's expander is
@@ -69,4 +88,5 @@ def fold(name: str, label: str) -> Any:  # noqa: ANN401  whatever Streamlit's ex
 
     What nobody has asked for would take the browser as long to build as what is seen.
     """
-    return st.expander(label, key=_key(name, session.is_open(name)), on_change=session.touch)
+    key = _shown(name, session.is_open(name))
+    return st.expander(label, key=key, on_change=_keep, args=(name,))

@@ -249,7 +249,7 @@ def test_it_goes_on_while_the_person_is_elsewhere(page: Page) -> None:
 
 def test_what_is_unfolded_stays_so_for_another_arm_and_after_another_page(page: Page) -> None:
     opened(page)
-    more = page.locator(".st-key-train-view-more_arm")
+    more = page.locator(".st-key-train-view-more_arm-shown")
     summary, inside = more.locator("summary"), more.get_by_role("combobox").first
     expect(summary).to_be_visible()
     expect(inside).to_have_count(0)
@@ -265,7 +265,7 @@ def test_what_is_unfolded_stays_so_for_another_arm_and_after_another_page(page: 
     navigation.get_by_text("Propagate").click()
     expect(figure(page, "moments")).to_be_visible(timeout=LONG)
     settled(page)
-    expect(page.locator(".st-key-propagate-view-more summary")).to_be_visible()
+    expect(page.locator(".st-key-propagate-view-more-shown summary")).to_be_visible()
     navigation.get_by_text("Train", exact=True).click()
     expect(inside).to_be_visible(timeout=LONG)
     summary.click()
