@@ -20,59 +20,81 @@ PLACE = """
   document.body.append(parentElement);
 """
 
-# Calls the component's script as Streamlit does: a chart of three points that a feed brings to
-# five, told its first figure again, then fed from a place that it has not come to.
+# A channel that a test speaks for: what it is asked, and what it is made to answer.
+SPOKEN_FOR = """
+  const Socket = window.WebSocket;
+  window.asked = [];
+  window.WebSocket = class extends EventTarget {
+    static OPEN = 1;
+    constructor(url, protocols) {
+      super();
+      if (!/live$/.test(url)) return new Socket(url, protocols);
+      window.answer = (message) => {
+        const head = new TextEncoder().encode(JSON.stringify(message));
+        const padded = Math.ceil(head.length / 4) * 4;
+        const buffer = new Uint8Array(4 + padded).fill(32);
+        new DataView(buffer.buffer).setUint32(0, padded, true);
+        buffer.set(head, 4);
+        this.onmessage({ data: buffer.buffer });
+      };
+      this.readyState = 1;
+      setTimeout(() => this.onopen(), 0);
+    }
+    send(text) { window.asked.push(JSON.parse(text)); }
+  };
+"""
+# A chart that follows a training: three points that the channel brings to five, the page's older
+# figure, a part that came already, and parts after a gap.
 FED = (
     """async () => {"""
     + PLACE
     + """
-  const asked = [];
-  const tell = (data) => show({
-    data, parentElement, setTriggerValue: (name, value) => asked.push([name, value]),
-  });
-  const feed = (look, start, values) => show({
-    data: { feed: { fed: { token: 'a', look, patch: {
-      append: [[0, 'x', start, values], [0, 'y', start, values]], set: [], layout: {},
-    } } } },
-    parentElement: document.createElement('div'),
-  });
-  const first = () => ({ name: 'fed', alt: '', token: 'a', figure: {
-    data: [{ type: 'scatter', x: [0, 1, 2], y: [0, 1, 2] }], layout: {},
-  } });
+  const question = { ask: 'train', query: { job: 'j' }, view: {}, follow: true };
+  const tell = (data) => show({ data, parentElement, setTriggerValue: () => {} });
+  const three = () => ({ data: [{ type: 'scatter', x: [0, 1, 2], y: [0, 1, 2] }], layout: {} });
   const drawn = async () => {
     await new Promise((done) => setTimeout(done, 600));
     return parentElement.querySelector('.js-plotly-plot')._fullData[0].x.length;
   };
+  const asked = () => window.asked.filter((each) => each.ask === 'train');
+  const part = (look, start, values) => window.answer({
+    n: asked().at(-1).n, chart: 'fed', stage: 'grow', token: 'a', look, patch: {
+      append: [[0, 'x', start, values], [0, 'y', start, values]], set: [], layout: {},
+    },
+  });
   const lengths = [];
-  const leave = tell(first());
+  const leave = tell({ name: 'fed', alt: '', live: true, question });
+  const [{ n }] = asked();
+  window.answer({ n, chart: 'fed', stage: 'whole', token: 'a', figure: three() });
   lengths.push(await drawn());
   const node = parentElement.querySelector('.js-plotly-plot');
   await window.Plotly.relayout(node, { 'xaxis.range': [0.5, 1.5] });
-  feed(1, 3, [3]);
-  feed(2, 3, [3, 4]);
+  part(1, 3, [3]);
+  part(2, 3, [3, 4]);
   lengths.push(await drawn());
-  tell(first());
-  feed(1, 3, [3]);
+  tell({ name: 'fed', alt: '', live: true, question, figure: three() });
+  part(1, 3, [3]);
   lengths.push(await drawn());
-  feed(9, 7, [7]);
-  feed(10, 8, [8]);
+  const before = asked().length;
+  part(9, 7, [7]);
+  part(10, 8, [8]);
   lengths.push(await drawn());
   const zoom = node._fullLayout.xaxis.range;
   leave();
-  feed(11, 5, [5]);  // nobody is there to take it
   parentElement.remove();
-  return [lengths, asked, zoom];
+  return [lengths, [before, asked().length], zoom];
 }"""
 )
 
 
-def test_a_feed_brings_a_chart_further_and_nothing_takes_it_back(page: Page) -> None:
+def test_the_channel_brings_a_chart_further_and_nothing_takes_it_back(page: Page) -> None:
+    page.add_init_script(SPOKEN_FOR)
     page.goto("/")
     expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=FIRST_PLOT)
     lengths, asked, zoom = page.evaluate(FED)
     assert lengths == [3, 5, 5, 5]
     assert zoom == [0.5, 1.5]
-    assert asked == [["lost", "a"]]  # once
+    assert asked == [1, 2]  # once more, for all of it
 
 
 # What a colour scale has become that was written in the light palette, and the colour of a line.
