@@ -27,9 +27,11 @@ def layer_detail(
     """Returns seed k's statistics of one layer's output; layer and z are None for the input."""
     mean, variance = unit_moments(h[k])
     keep = _kept_units(len(mean))
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities are results
+        between, within = float(mean.var()), float(variance.mean())
     row: dict[str, Any] = {
-        "between": float(mean.var()),
-        "within": float(variance.mean()),
+        "between": between,
+        "within": within,
         "correlation": mean_cosine(h[k]),
         "values": spread_sample(h[k], room),
         "saturated": math.nan,
