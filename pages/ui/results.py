@@ -24,7 +24,6 @@ __all__ = [
     "fan_in",
     "fullest",
     "kept",
-    "known",
     "propagation",
     "release",
     "stopped",
@@ -76,13 +75,6 @@ def _visitor() -> str:
     """Who waits: this session's script, apart from its live channel."""
     context = get_script_run_ctx()
     return f"script {context.session_id if context else threading.get_ident()}"
-
-
-def known(
-    experiment: Experiment, backward: bool = False, detail: bool = False
-) -> Propagation | None:
-    """Returns the experiment's result where it is kept, without computing anything."""
-    return work.found((experiment, backward, detail))
 
 
 def fullest(p: Propagation) -> Propagation:

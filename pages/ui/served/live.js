@@ -8,7 +8,7 @@ let socket, failures = 0, everOpen = false;
 let page = null; // what the page has set: { ask, query, view }
 let n = 0, inFlight = 0, patience, waiting = false, asked = "";
 const moved = new Map();
-const listeners = { figure: new Set(), settled: new Set(), state: new Set(), refused: new Set() };
+const listeners = { figure: new Set(), settled: new Set(), state: new Set() };
 
 export function on(what, listener) {
   listeners[what].add(listener);
@@ -66,8 +66,7 @@ function unframed(buffer) {
 function receive(message) {
   if (message.n === inFlight && message.stage !== "theory") release();
   if (message.n !== n) return; // the hand has moved on
-  if (message.stage === "refused") tell("refused", message.sentence);
-  else tell("figure", message);
+  if (message.stage !== "refused") tell("figure", message); // at rest the page says why
 }
 
 function release() {
