@@ -125,10 +125,10 @@ export function leave(given) {
 
 // A hand has moved a setting; returns whether an answer comes by the channel.
 export function move(name, value) {
-  if (!page || !isOpen()) return false;
+  if (!page) return false;
   moved.set(name, value);
-  next();
-  return true;
+  next(); // or as soon as it is open
+  return isOpen();
 }
 
 // The page has taken over what was moved.
