@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -35,7 +36,9 @@ def answered(headers: dict[str, str], kind: str = "http", scheme: str = "http") 
     async def receive() -> Message:
         return {}
 
-    asyncio.run(visitor.Recognize(app)(scope, receive, send))
+    # Playwright keeps a loop running in the main thread, where no second one may run.
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(asyncio.run, visitor.Recognize(app)(scope, receive, send)).result()
     assert sent[1] == {"type": "http.response.body", "body": b"page"}
     found = Headers(raw=sent[0]["headers"])
     assert (found.get("cache-control") == "no-store") == (len(found.getlist("set-cookie")) == 2)
