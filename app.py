@@ -17,7 +17,12 @@ def answers() -> Mapping[str, channel.Answer]:
     from pages.propagate import live as propagate
     from pages.train import live as train
 
-    return {"map": moment_map.answer, "propagate": propagate.answer, "train": train.answer}
+    return {
+        "map": moment_map.answer,
+        "propagate": propagate.answer,
+        "steer": train.steer,
+        "train": train.answer,
+    }
 
 
 app = st.App(

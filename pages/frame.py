@@ -45,13 +45,11 @@ def main() -> None:
     with st.spinner("Loading PyTorch, once after the server's start"):
         warm_up.done()
     from pages.train import job  # now that torch is there
-    from pages.ui import departure
 
     if current != pages["train"]:
-        job.elsewhere(pages["train"])
+        job.page_link(pages["train"])
     current.run()
     job.clear_up()  # last, so that no plot waits for it
-    departure.depart()
 
 
 main()

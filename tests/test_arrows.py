@@ -57,13 +57,13 @@ PAGE_RANKS = {
     },
     "train": {
         "job": 0, "look": 0, "arm_traces": 0, "text": 0, "figures": 1, "layer_figures": 1,
-        "tabs": 2, "live": 3, "progress": 4, "page": 5,
+        "downloads": 2, "tabs": 2, "transport": 2, "live": 3, "page": 4,
     },
     "ui": {
-        "assets": 0, "departure": 0, "drawer": 0, "page_link": 0, "page_settings": 0,
+        "assets": 0, "drawer": 0, "page_link": 0, "page_settings": 0,
         "panels": 0, "text": 0, "visitor": 0,
-        "chart": 1, "live": 1, "session": 1, "slider": 1, "warm_up": 3,
-        "clicks": 2, "formula": 2, "notices": 2, "results": 2, "views": 2, "controls": 3,
+        "chart": 1, "live": 1, "session": 1, "slider": 1, "words": 1, "warm_up": 3,
+        "formula": 2, "notices": 2, "results": 2, "views": 2, "controls": 3,
     },
 }  # fmt: skip
 FRONT_ENDS = ("streamlit", "plotly")

@@ -6,6 +6,7 @@ import functools
 import gc
 import secrets
 import threading
+import time
 import weakref
 from collections.abc import Sequence
 
@@ -21,16 +22,15 @@ from snn_core.train.live import Training
 __all__ = [
     "MOST",
     "adopt",
-    "beat",
     "begin",
     "clear_up",
     "current",
-    "elsewhere",
     "end",
+    "hold",
     "is_busy",
     "is_forgotten",
     "known",
-    "pace",
+    "page_link",
     "revive",
     "steers",
 ]
@@ -38,7 +38,7 @@ __all__ = [
 # Trainings that one server holds at once, each with a thread and some 50 MiB of its past; networks
 # that there is no room for are refused.
 MOST = 24
-ROUTINE = 3.0  # seconds between signs of life where nothing moves; a lease lasts 10
+ROUTINE = 3.0  # seconds between signs of life; a lease lasts 10
 SESSION = "training"
 
 
@@ -54,10 +54,11 @@ def _owners() -> weakref.WeakKeyDictionary[Training, str]:
     return weakref.WeakKeyDictionary()
 
 
-def steers(training: Training) -> bool:
-    """Returns whether this visitor began it; whoever has no more than its address may watch."""
+def steers(training: Training, secret: str | None = None) -> bool:
+    """Returns whether that visitor, or this session's, began it; who has its address may watch."""
     owner = _owners().get(training, "")
-    return secrets.compare_digest(owner.encode(), visitor.key().encode())
+    who = visitor.key() if secret is None else secret
+    return secrets.compare_digest(owner.encode(), who.encode())
 
 
 @st.cache_resource(show_spinner=False)
@@ -67,15 +68,41 @@ def _slots() -> threading.Semaphore:
 
 
 def _leave(held: list[Training]) -> None:
+    _connected().pop(id(held), None)
     for training in held:
         training.job.orphan()
 
 
+@functools.cache
+def _connected() -> dict[int, list[Training]]:
+    """What every open connection holds, by the list's identity."""
+    return {}
+
+
 @st.cache_resource(scope="session", show_spinner=False, on_release=_leave)
 def _held() -> list[Training]:
-    """What this connection watches. When it closes, its training pauses at once; when it comes
-    back in time, the next look lets it go on."""
-    return []
+    """What this connection steers, on whatever page. When it closes, its training pauses at once;
+    when it comes back in time, the page's next run lets it go on."""
+    _keep_alive()
+    held: list[Training] = []
+    _connected()[id(held)] = held
+    return held
+
+
+@functools.cache
+def _keep_alive() -> threading.Thread:
+    """Starts the thread that renews the lease of all that an open connection holds, once."""
+
+    def touch() -> None:
+        while True:
+            for held in list(_connected().values()):
+                for training in list(held):
+                    training.job.touch()
+            time.sleep(ROUTINE)
+
+    thread = threading.Thread(target=touch, name="leases", daemon=True)
+    thread.start()
+    return thread
 
 
 def current() -> Training | None:
@@ -135,7 +162,7 @@ def is_forgotten(training: Training) -> bool:
 def _keep(training: Training) -> Training:
     st.session_state[SESSION] = training
     _shelf()[training.job.id] = training
-    beat()
+    hold()
     return training
 
 
@@ -147,15 +174,13 @@ def end() -> None:
         _held().clear()
 
 
-def beat() -> None:
-    """A sign of life of who steers the session's training; that of a watcher keeps no job."""
+def hold() -> None:
+    """Keeps the session's training alive while its connection is open; a watcher keeps no job."""
     training = current()
     if training is None or not steers(training):
         return
     training.job.touch()
-    held = _held()
-    if training not in held:
-        held[:] = [training]
+    _held()[:] = [training]
 
 
 def revive(training: Training) -> None:
@@ -169,21 +194,9 @@ def is_busy(training: Training) -> bool:
     return training.job.state in ("running", "queued")
 
 
-def pace(training: Training, busy: float) -> float:
-    """Returns the seconds between two runs that look at the training, ``busy`` while it runs."""
-    return busy if is_busy(training) else ROUTINE
-
-
-def elsewhere(page: StreamlitPage) -> None:
-    """On another page: keeps the session's training alive, and says how far it is."""
+def page_link(page: StreamlitPage) -> None:
+    """On another page: keeps the session's training alive, and leads back to it."""
     training = current()
-    if training is None or not training.job.alive:
-        return
-
-    def look() -> None:
-        beat()
-        records = live.history(training)
-        if is_busy(training) and records:
-            st.page_link(page, label=f"Training goes on: step {records[-1].step:,}")
-
-    st.fragment(look, run_every=ROUTINE, key="elsewhere")()
+    if training is not None and is_busy(training):
+        hold()
+        st.page_link(page, label="Your training goes on", icon=":material/play_arrow:")

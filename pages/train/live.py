@@ -1,8 +1,8 @@
-"""What Train is sent over the live channel while it trains: what its charts grow by.
+"""What Train is sent over the live channel, and what it is told: Play, Pause, steps and Stop.
 
 A follower is a browser that has a training in sight. One thread looks at all trainings that are
-followed, in turn, and sends each follower what is new to it: of figures that grow the new numbers
-only, of the others the newest picture. At rest it sends nothing; the page draws then.
+followed, in turn, and sends each follower what is new to it: how the training stands, of figures
+that grow the new numbers only, of others the newest picture, and, at their own pace, the words.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,13 +19,17 @@ from pages.train import figures, job, tabs, text
 from pages.train.look import Look, shown
 from pages.ui.chart.delta import Sent, difference, opened
 from pages.ui.live.channel import Question, Send
-from snn_core.train.live import Training
+from snn_core.train import Snapshot
+from snn_core.train.live import Training, history, seconds_left, step, updates
 
-__all__ = ["answer"]
+__all__ = ["GOALS", "act", "answer", "curves", "status", "steer", "verdicts"]
 
 EVERY = 0.06  # seconds between two looks at one training
 IDLE = 0.2  # at one that rests
 ROOM = 1.0  # times what a look took that the training has to itself before the next
+GOALS = ("90", "80", "95", "99", "70", "60")  # per cent of validation accuracy, or of R²
+MOST_STEPS = 100  # of one click
+CALM = 1.0  # between two changes of the words, which are to be read
 
 
 @dataclass(eq=False)
@@ -34,10 +39,16 @@ class Follower:
     training: Training
     question: Question
     send: Send
+    told: tuple[int, int]  # epoch and number of the records it knows of
+    status: dict[str, object] = field(default_factory=dict)
     sent: dict[str, Sent] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
-    told: tuple[int, int] = (-1, -1)  # epoch and number of the records it knows of
     due: float = 0.0
+    spoken: float = 0.0  # when it was sent words
+
+    def tell(self, chart: str, **news: object) -> None:
+        """Sends what is new of a chart."""
+        self.send({"n": self.question.n, "chart": chart, "stage": "live"} | news)
 
 
 @functools.cache
@@ -46,6 +57,44 @@ def _followers() -> dict[str, Follower]:
 
 
 _changed = threading.Condition()
+
+
+def steer(visitor: str, question: Question | None, send: Send) -> None:
+    """Does what the question asks of a training, for who began it.
+
+    Raises ValueError for what is not this visitor's, or what only the page can do: bring a
+    training that is over back to life.
+    """
+    if question is None:
+        return
+    said = question.query
+    training = job.known(said.get("job", ""))
+    if training is None or not training.job.alive or not job.steers(training, question.secret):
+        raise ValueError("This training can't be steered from here.")
+    count = said.get("count", "")
+    act(training, said.get("what", ""), int(count) if count.isdecimal() else 0)
+    send({"n": question.n, "stage": "done"})
+    with _changed:
+        for follower in _followers().values():
+            if follower.training is training:
+                follower.due = 0.0
+        _changed.notify_all()
+
+
+def act(training: Training, what: str, count: int = 0) -> None:
+    """Does to a training that is alive what one of its buttons says."""
+    match what:
+        case "play":
+            training.job.play()
+        case "pause":
+            training.job.pause()
+        case "stop":
+            training.job.stop()
+        case "step":
+            step(training, min(max(count, 1), MOST_STEPS))
+        case "reset":
+            training.job.reset()
+            training.job.step(1)
 
 
 def answer(visitor: str, question: Question | None, send: Send) -> None:
@@ -57,10 +106,15 @@ def answer(visitor: str, question: Question | None, send: Send) -> None:
         _followers().pop(visitor, None)
         if question is None:
             return
+        if not question.query:  # the page was left
+            send({"n": question.n, "stage": "done"})
+            return
         training = job.known(question.query.get("job", ""))
         if training is None:
             raise ValueError("There is no such training on this server any more.")
-        _followers()[visitor] = Follower(training, question, send)
+        epoch, _, number = question.view.get("drawn", "").partition(".")
+        told = (int(epoch), int(number)) if (epoch + number).isdecimal() and number else (-1, -1)
+        _followers()[visitor] = Follower(training, question, send, told)
         _start()
         _changed.notify_all()
 
@@ -97,36 +151,65 @@ def look(follower: Follower) -> bool:
     """Sends a follower what is new to it; returns whether the training runs."""
     training = follower.training
     busy = job.is_busy(training)
+    stands = status(training)
+    if stands != follower.status:
+        follower.status = stands
+        follower.tell("transport", status=stands, at=time.monotonic())
     news = training.job.since()
-    if not busy:  # the page draws what stands; what follows begins anew
-        follower.sent.clear()
-        follower.told = (-1, -1)
-        return False
     if (news.epoch, news.next) == follower.told or not news.items:
-        return True
+        return busy
     if news.epoch != follower.told[0]:
         follower.sent.clear()
     follower.told = (news.epoch, news.next)
     view = follower.question.view
     layer = view.get("layer", "1")
-    now = Look(
-        training,
-        shown(training, busy),
-        text.names(training.experiments),
-        None,
-        follower.memory,
-        int(layer) if layer.isdecimal() else 1,
-    )
+    names = text.names(training.experiments)
+    layer = int(layer) if layer.isdecimal() else 1
+    now = Look(training, shown(training, busy), names, None, follower.memory, layer)
     tab = view.get("tab", "")
+    regression = text.is_regression(training.experiments[0])
     growing = {"curves": functools.partial(curves, now)} | tabs.growing(now, tab)
     for key, make in growing.items():
-        follower.send({"n": follower.question.n, "chart": key} | _growth(follower, key, make()))
+        alt = {"alt": text.curves_alt(now.records, names, regression)} if key == "curves" else {}
+        follower.tell(key, **_growth(follower, key, make()), **alt)
     for key, picture in tabs.pictures(now, tab).items():
         figure = picture()
         if figure is not None:
-            found = {"stage": "whole", "chart": key, "figure": figure}
-            follower.send({"n": follower.question.n} | found)
-    return True
+            follower.tell(key, stage="whole", figure=figure)
+    if not busy or time.monotonic() > follower.spoken + CALM:
+        said = verdicts(training, now.records, view.get("goal", ""))
+        follower.tell("verdicts", html=said)
+        follower.spoken = time.monotonic()
+    return busy
+
+
+def status(training: Training) -> dict[str, object]:
+    """Returns how a training stands, as its transport shows it."""
+    records, news = history(training), training.job.since()
+    state = news.state
+    busy, over = state in ("running", "queued"), state in ("done", "failed")
+    steps = max(arm.training.steps for arm in training.experiments)
+    share, said = text.pace(records, steps, state, updates(training))
+    ahead = not busy and not over and training.job.failure is None
+    return {
+        "job": training.job.id,
+        "busy": busy,
+        "playing": training.job.playing,
+        "alive": training.job.alive,
+        "over": over,
+        "epoch": news.epoch,
+        "records": news.next,
+        "share": round(share, 3),
+        "said": said,
+        "outlook": f"about {text.duration(seconds_left(training))}" if ahead else "",
+    }
+
+
+def verdicts(training: Training, records: Sequence[Snapshot], goal: str) -> str:
+    """Returns a sentence for every arm and the table of arms, as HTML; the goal in per cent."""
+    share = int(goal if goal in GOALS else GOALS[0]) / 100
+    names = text.names(training.experiments)
+    return text.verdicts(records, training.experiments, names, share)
 
 
 def curves(now: Look) -> dict[str, Any]:

@@ -19,8 +19,7 @@ class Look:
     """The training, its records, the arms' names, the step looked at (None: the newest).
 
     ``memory`` keeps what networks had to be run for from one look to the next; ``layer`` is the
-    one whose numbers are looked at. ``whole`` says whether figures are
-    told by the page; else the channel brings them.
+    one whose numbers are looked at.
     """
 
     training: Training
@@ -29,7 +28,6 @@ class Look:
     at: int | None
     memory: dict[str, Any] = field(default_factory=dict)
     layer: int = 1
-    whole: bool = True
 
     @property
     def step(self) -> int:
@@ -44,6 +42,6 @@ def shown(training: Training, busy: bool) -> list[Snapshot]:
         stride *= 2
     pairs = zip(news.indices, news.items, strict=True)
     found = [item for index, item in pairs if index % stride == 0]
-    if not busy and found[-1] is not news.items[-1]:
+    if not busy and found and found[-1] is not news.items[-1]:
         found.append(news.items[-1])
     return found

@@ -1,30 +1,28 @@
-"""Train: arms side by side, and what learning does to mean, variance, omega and tau."""
+"""Train: arms side by side, and what learning does to mean, variance, omega and tau.
+
+The page draws a training as it stands. While it runs the live channel brings the figures and the
+words further (`pages.train.live`), and the page runs again when it has come to rest.
+"""
 
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.train import job, progress, text
+from pages.train import downloads, job, live, tabs, text
+from pages.train.look import Look, shown
+from pages.train.transport import transport
 from pages.ui import controls, notices, page_settings, session, views
-from pages.ui.clicks import once
+from pages.ui.chart import plotly_view
 from pages.ui.text import plain
+from pages.ui.words import words
 from snn_core.cost import refuse_training
 from snn_core.spec import Experiment
-from snn_core.train.live import (
-    Training,
-    fits,
-    history,
-    only_rates_differ,
-    seconds_left,
-    set_rates,
-    step,
-)
+from snn_core.train import Snapshot, checkpoint_at
+from snn_core.train.live import Training, fits, go_back, history, only_rates_differ, set_rates
 
-SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
-DOUBLE_CLICK = 0.4  # seconds
 FIRST = 0.5  # seconds that the page waits for the first record, so that it opens with one
 
 
@@ -35,8 +33,6 @@ def main() -> None:
     st.caption(text.INTRODUCTION)
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
-    # The fragment that moves comes after the rail: its clock starts once the browser has it, and
-    # while the rest of the page was still under way its looks and a person's click would collide.
     session.remember(_arms())
     with left, st.container(key="controls"):
         controls.arm_rail()
@@ -44,15 +40,14 @@ def main() -> None:
         notices.link_problems()
         training = _training()
         if training is not None:
-            if job.steers(training):
-                _transport(training)
-            else:
-                _watching(training)
-            _watched(training)
+            look = _look(training)
+            asked = _questions(training, look)
+            _transport(training)
+            _results(look, asked)
     with right:
         if training is not None:
             with st.container(key="details"):
-                _take_away(training)
+                _take_away(training, look.at)
 
 
 def _arms() -> tuple[Experiment, ...] | None:
@@ -63,24 +58,20 @@ def _arms() -> tuple[Experiment, ...] | None:
         return None
 
 
-def _watched(training: Training) -> None:
-    """Draws what moves, in fragments that run at their own pace from now on."""
-    st.session_state["train.busy"] = job.is_busy(training)
-    st.session_state["train.inline"] = True
-    st.fragment(
-        progress.pulse, run_every=job.pace(training, progress.PULSE), key=progress.PROGRESS
-    )()
-    st.fragment(progress.draw, run_every=job.pace(training, progress.CALM), key="watch")()
+# The training
 
 
 def _training() -> Training | None:
     """Returns the session's training of the arms that are set up, or the last one that ran."""
-    training = job.current() or job.adopt(st.query_params.get(session.JOB, ""))
+    named = st.query_params.get(session.JOB, "")
+    training = job.current() or job.adopt(named)
     try:
         arms = session.arms(controls.used)
         if training is None or training.experiments != arms:
             refuse_training(arms)
         if training is None or job.is_forgotten(training) or _to_restart(training, arms):
+            begun = named if training is None else job.is_forgotten(training)
+            st.session_state["train.lost"] = bool(begun)
             training = _begin(arms)
     except ValueError as error:
         kept = " The figures still show the last setting that worked." if training else ""
@@ -92,15 +83,11 @@ def _training() -> Training | None:
     if seen == arms != training.experiments:  # another tab of the same training has changed it
         st.session_state["train.seen"] = training.experiments
         session.open_arms_next(training.experiments)
-    st.session_state["train.changed"] = not mine and training.experiments != arms
-    if training.experiments != arms and mine:
-        _changed(training, arms)
+    if mine and _goes_on_with(training, arms):
+        set_rates(training, arms)
+        st.toast(f"New learning rate from step {history(training)[-1].step + 1} on; same weights.")
     st.session_state["train.seen"] = training.experiments
-    for caution in text.cautions(training.experiments):
-        st.warning(caution)
-    failure = training.job.failure
-    if failure is not None:
-        _failed(failure.kind, failure.message, failure.trace)
+    job.hold()
     session.write_link(session.link(arms), training.job.id if training.job.alive else "")
     return training
 
@@ -113,10 +100,16 @@ def _to_restart(training: Training, arms: tuple[Experiment, ...]) -> bool:
     return training.experiments != arms and untouched
 
 
+def _goes_on_with(training: Training, arms: tuple[Experiment, ...]) -> bool:
+    """Whether it takes over what has changed without being asked: rates alone."""
+    goes_on = training.job.state in ("paused", "running", "queued")
+    changed = training.experiments != arms
+    return changed and goes_on and only_rates_differ(training.experiments, arms)
+
+
 def _begin(arms: tuple[Experiment, ...]) -> Training:
     """Starts the arms with the record of step 0, so that the page opens with a result."""
     playing = st.session_state.pop("train.playing", False)
-    st.session_state["train.at"] = None
     training = job.begin(arms)
     if playing:
         training.job.play()
@@ -124,6 +117,41 @@ def _begin(arms: tuple[Experiment, ...]) -> Training:
         training.job.step(1)
         training.job.wait(FIRST)
     return training
+
+
+def _look(training: Training) -> Look:
+    """What is drawn of it: at rest also of an earlier step, until a newer one is made."""
+    busy, records = job.is_busy(training), shown(training, job.is_busy(training))
+    at, last = st.session_state.get("train.at", (0, -1))
+    epoch = training.job.since().epoch
+    at = None if busy or not records or (epoch, records[-1].step) != last else at
+    memory = st.session_state.setdefault("train.pictures", {})
+    return Look(training, records, text.names(training.experiments), at, memory)
+
+
+# What is asked and told above the result
+
+
+def _questions(training: Training, look: Look) -> bool:
+    """Says what stands in the way, and asks what to do; returns whether the settings differ."""
+    for caution in text.cautions(training.experiments):
+        st.warning(caution)
+    failure = training.job.failure
+    if failure is not None:
+        _failed(failure.kind, failure.message, failure.trace)
+    arms = _arms()
+    changed = arms not in (None, training.experiments)
+    if not job.steers(training):
+        _watching(training, changed)
+    elif arms is not None and changed:
+        _changed(training, look, arms)
+    elif st.session_state.get("train.lost") and not job.is_busy(training):
+        if len(look.records) > 1:
+            st.session_state["train.lost"] = False
+        else:
+            st.info(text.LOST)
+            st.button("Train it again", on_click=_restart, args=(True,), key="again")
+    return changed
 
 
 def _failed(kind: str, message: str, trace: str) -> None:
@@ -134,56 +162,26 @@ def _failed(kind: str, message: str, trace: str) -> None:
     st.error("The training failed on the server; the reason is in its log. Try smaller networks.")
 
 
-def _changed(training: Training, arms: tuple[Experiment, ...]) -> None:
-    """The settings are not those of the training: applies rates, asks about the rest."""
-    goes_on = training.job.state in ("paused", "running", "queued")
-    if only_rates_differ(training.experiments, arms) and goes_on:
-        set_rates(training, arms)
-        st.toast(f"New learning rate from step {history(training)[-1].step + 1} on; same weights.")
-        return
-    st.session_state["train.changed"] = True
-    busy, at = job.is_busy(training), progress.kept(training, _shown_step(training))
+def _changed(training: Training, look: Look, arms: tuple[Experiment, ...]) -> None:
+    """The settings are not those of the training: asks what to do."""
+    busy, at = job.is_busy(training), _kept(training, look.step if look.records else 0)
     room = busy or max(arm.training.steps for arm in arms) > at
     fitting = training.run is not None and fits(training, arms)
     where = "" if busy else f" from step {at}"
-    going = fitting and room
     with st.container(key="changed"):
         st.info(text.changed(fitting, room, where))
         with st.container(horizontal=True):
-            if going:
-                st.button(
-                    f"Go on{where} with them",
-                    on_click=once("go_on_with", progress.go_on),
-                    args=(training, None if busy else at, arms),
-                    key="go_on_with",
-                )
-            st.button(
-                "Start over with them",
-                on_click=once("restart", _restart),
-                args=(busy,),
-                key="restart",
-            )
+            if fitting and room:
+                args = (training, None if busy else at, arms)
+                label = f"Go on{where} with them"
+                st.button(label, on_click=_go_on, args=args, key="go_on_with")
+            label = "Start over with them"
+            st.button(label, on_click=_restart, args=(busy,), key="restart")
             _keep_settings(training)
 
 
-def _shown_step(training: Training) -> int:
-    at = st.session_state.get("train.at")
-    records = history(training)
-    return at if at is not None else records[-1].step if records else 0
-
-
-def _restart(playing: bool) -> None:
-    session.touch()
-    st.session_state["train.restart"] = True
-    st.session_state["train.playing"] = playing
-
-
-# Controls
-
-
-def _watching(training: Training) -> None:
+def _watching(training: Training, changed: bool) -> None:
     """Says that the training is another visitor's, and offers an own one."""
-    changed = st.session_state["train.changed"]
     st.info(
         "You are watching a training that someone else has begun; only they can steer it."
         + (" Your settings differ from those of this training." if changed else "")
@@ -191,7 +189,7 @@ def _watching(training: Training) -> None:
     with st.container(horizontal=True):
         st.button(
             "Train it yourself" + (" with your settings" if changed else ""),
-            on_click=once("train_yourself", _restart),
+            on_click=_restart,
             args=(True,),
             key="train_yourself",
             type="primary",
@@ -202,153 +200,160 @@ def _watching(training: Training) -> None:
 
 
 def _keep_settings(training: Training) -> None:
-    st.button(
-        "Undo the change",
-        on_click=session.open_arms,
-        key="undo_change",
-        type="tertiary",
-        args=(training.experiments,),
-    )
+    arms = (training.experiments,)
+    label = "Undo the change"
+    st.button(label, on_click=session.open_arms, key="undo_change", type="tertiary", args=arms)
+
+
+# Steering, where the page does it rather than the channel
 
 
 def _transport(training: Training) -> None:
-    busy, over = job.is_busy(training), training.job.state in ("done", "failed")
-    speed = session.view("speed", list(SPEEDS))
-    training.job.speed = SPEEDS[speed]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="transport"):
-        if busy:
-            st.button(
-                "Pause",
-                on_click=once("play", _act),
-                args=(training, "pause"),
-                key="play",
-                shortcut="P",
-                type="primary",
-                width=110,
-            )
-        else:
-            st.button(
-                "Play",
-                on_click=once("play", _act),
-                args=(training, "play"),
-                key="play",
-                shortcut="P",
-                type="primary",
-                width=110,
-                disabled=over,
-                help="It has ended. Start over, go back to an earlier step, or allow more steps."
-                if over
-                else None,
-            )
-        # of one width, so that no button moves when it comes and goes
-        with st.container(width=80, key="outlook"):
-            ahead = not busy and not over and training.job.failure is None
-            st.caption(f"about {text.duration(seconds_left(training))}" if ahead else "\u00a0")
-        for count, key in ((1, "1"), (10, "2"), (100, "3")):
-            st.button(
-                f"+{count}",
-                on_click=once(f"step.{count}", _act),
-                args=(training, "step", count),
-                shortcut=key,
-                key=f"step.{count}",
-                disabled=training.job.playing or over,
-                help=f"Makes {count} update{'s' if count > 1 else ''} and pauses.",
-            )
-        st.button(
-            "Back to step 0",
-            on_click=once("back", _act),
-            args=(training, "reset"),
-            key="back",
-            shortcut="B",
-            help="The same weights as at first, and the same order of the data.",
-        )
-        st.button(
-            "New weights",
-            on_click=once("new_weights", _new_weights),
-            args=(training,),
-            key="new_weights",
-            shortcut="N",
-            help="Back to step 0 with the next seed: other weights, another "
-            "order of the data, another split of it.",
-        )
-        st.button(
-            "Stop",
-            on_click=once("stop", _act),
-            args=(training, "stop"),
-            key="stop",
-            type="tertiary",
-            shortcut="X",
-            disabled=not training.job.alive,
-            help="Frees the server; what has been shown stays. Play starts again from "
-            "the last step that is kept.",
-        )
-        views.choose(
-            "speed",
-            "Speed",
-            list(SPEEDS),
-            "Updates of the curves a second, at most.",
-            _speed,
-            width=130,
-        )
+    mine = job.steers(training)
+    speed = transport(live.status(training), mine, _acting(training))
+    if mine:
+        training.job.speed = speed
 
 
-def _speed(name: str) -> str:
-    return "as fast as it can" if name == "max" else f"{name} updates/s"
-
-
-def _act(training: Training, what: str, count: int = 0) -> None:
-    """What a button does. A training that is over gets a thread again where it is to go on.
+def _acting(training: Training) -> Callable[[str, int], None]:
+    """Returns what a button does. A training that is over gets a thread again, to go on with.
 
     Nothing happens to another visitor's training.
+    """
+
+    def act(what: str, count: int) -> None:
+        if not job.steers(training):
+            return
+        if what == "new_weights":
+            _restart(job.is_busy(training))
+            controls.new_weights()
+        elif what == "reset" and not training.job.alive:
+            _restart(False)
+        else:
+            if what in ("play", "step") and not training.job.alive:
+                job.revive(training)
+            live.act(training, what, count)
+            if what in ("step", "reset"):
+                training.job.wait(FIRST)
+
+    return act
+
+
+def _restart(playing: bool) -> None:
+    session.touch()
+    st.session_state["train.restart"] = True
+    st.session_state["train.playing"] = playing
+
+
+def _go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | None = None) -> None:
+    """Goes back to the last networks kept up to a step, and on from there if it was running.
+
+    None are the newest networks. Nothing happens to another visitor's training.
     """
     session.touch()
     if not job.steers(training):
         return
-    now, busy = time.monotonic(), job.is_busy(training)
-    if what == "play" and busy:
-        # pressed on a button that is not redrawn yet: a wish to pause, unless it is a double click
-        if now - st.session_state.get("train.played", now) < DOUBLE_CLICK:
-            return
-        what = "pause"
-    if what == "pause":
-        training.job.pause()
-    elif what == "stop":
-        training.job.stop()
-    elif what == "reset":
-        _reset(training)
-    else:
-        st.session_state["train.at"] = None
-        if not training.job.alive:
-            job.revive(training)
-        if what == "play":
-            st.session_state["train.played"] = now
-            training.job.play()
-        else:
-            step(training, count)
-            training.job.wait(FIRST)
-    if busy and not job.is_busy(training):
-        progress.only(progress.PROGRESS)  # says so at once; the rest of the page follows
+    playing = job.is_busy(training)
+    if not training.job.alive:
+        job.revive(training)
+    newest = training.run.step if training.run is not None else 0
+    go_back(training, newest if at is None else at, arms)
+    if playing:
+        training.job.play()
 
 
-def _reset(training: Training) -> None:
-    st.session_state["train.at"] = None
-    if training.job.alive:
-        training.job.reset()
-        training.job.step(1)
-        training.job.wait(FIRST)
-    else:
-        st.session_state["train.restart"] = True
+# The result
 
 
-def _new_weights(training: Training) -> None:
-    _restart(job.is_busy(training))
-    controls.new_weights()
+def _results(look: Look, asked: bool) -> None:
+    """Draws the curves, the verdicts and the tabs, as of the step that is looked at."""
+    training, records, at = look.training, look.records, look.at
+    if not records:
+        return
+    busy = job.is_busy(training)
+    alt = text.curves_alt(records, look.names, text.is_regression(training.experiments[0]))
+    plotly_view(live.curves(look), "curves", alt, live=busy, question=_question(look))
+    with st.container(key="scrub"):  # also while empty, so that what follows keeps its place
+        if not busy and records[-1].step > 0:
+            _scrub(look, asked)
+    st.caption(f"{text.changes(training.notes)} {text.CURVES}".strip())
+    upto = [s for s in records if at is None or s.step <= at]
+    goal = session.view("goal", live.GOALS)
+    words("verdicts", live.verdicts(training, upto, goal))
+    views.choose(
+        "goal",
+        "Accuracy to reach",
+        live.GOALS,
+        "The table says after how many steps the validation accuracy (of a regression, R²) "
+        "first reached this.",
+        lambda name: f"{int(name) / 100:g}",
+    )
+    tabs.draw_tabs(look)
 
 
-def _take_away(training: Training) -> None:
+def _question(look: Look) -> dict[str, object]:
+    """What the live channel is asked: to send what there is beyond what is drawn."""
+    news = look.training.job.since()
+    view = {
+        "drawn": f"{news.epoch}.{news.next}",
+        "goal": session.view("goal", live.GOALS),
+        "tab": session.view("tab", tabs.names(look)),
+        "layer": str(st.session_state.get(session.key("view.layer"), 1)),
+    }
+    query = {"job": look.training.job.id}
+    return {"ask": "train", "query": query, "view": view, "follow": True}
+
+
+def _scrub(look: Look, asked: bool) -> None:
+    """Draws the slider through the steps of a training that rests."""
+    training, last = look.training, look.records[-1].step
+    st.session_state["train.slider"] = look.step
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.slider(
+            "Step shown",
+            0,
+            last,
+            key="train.slider",
+            on_change=_scrubbed,
+            args=(training,),
+            help="Look back: verdicts, table, figures of layers, boundary and histograms are of "
+            "this step, or of the last one before it that was recorded.",
+        )
+        if look.step < last and not asked and job.steers(training):
+            at = _kept(training, look.step)
+            st.button(
+                f"Go on from step {at}",
+                on_click=_go_on,
+                args=(training, at),
+                key="go_on",
+                width=190,
+                help="Forgets what came after. Another learning rate, optimizer or "
+                "constraint may be set first.",
+            )
+
+
+def _scrubbed(training: Training) -> None:
+    """Looks at the last record up to the slider's step."""
+    session.touch()
+    records, wanted = history(training), st.session_state["train.slider"]
+    at = _recorded(records, wanted)
+    last = (training.job.since().epoch, records[-1].step)
+    st.session_state["train.at"] = (None if at >= records[-1].step else at, last)
+
+
+def _recorded(records: Sequence[Snapshot], at: int) -> int:
+    return max((s.step for s in records if s.step <= at), default=0)
+
+
+def _kept(training: Training, at: int) -> int:
+    """Returns the last step up to ``at`` whose networks are kept, where one goes back to."""
+    run = training.run
+    return checkpoint_at(run, at).step if run is not None and run.checkpoints else 0
+
+
+def _take_away(training: Training, at: int | None) -> None:
     """Draws the link, the glossary and the downloads; files are made when they are asked for."""
     arms = training.experiments
-    named = text.names(arms)
     with st.container(horizontal=True):
         steered = "This training was changed on its way; the link starts at step 0 with the last "
         steered += "settings, so its numbers differ."
@@ -357,7 +362,7 @@ def _take_away(training: Training) -> None:
             st.markdown(text.SYMBOLS)
         with st.popover("Download"):
             st.caption("What has been recorded so far; the weights are those of the step shown.")
-            for label, name, mime, make in progress.files(training, named):
+            for label, name, mime, make in downloads.files(training, text.names(arms), at):
                 st.download_button(label, make, name, mime, key=f"get.{name}", on_click="ignore")
 
 

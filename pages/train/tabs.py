@@ -66,9 +66,8 @@ def _plane(training: Training) -> bool:
 
 
 def _chart(look: Look, make: Callable[[Look], Drawing], key: str, alt: str) -> None:
-    """Draws a chart; of a training that runs its figure is left to the live channel."""
-    busy = job.is_busy(look.training)
-    plotly_view(make(look) if look.whole else None, key, alt, live=busy)
+    """Draws a chart, which of a training that runs the live channel brings further."""
+    plotly_view(make(look), key, alt, live=job.is_busy(look.training))
 
 
 def _moments(look: Look) -> None:

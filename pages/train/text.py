@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from html import escape
 
 import numpy as np
 
-from pages.ui.text import describe, option_name, plain, scrolling
+from pages.ui.text import describe, option_name, scrolling
 from snn_core import datasets
 from snn_core.spec import (
     LETTERS,
@@ -30,6 +31,7 @@ __all__ = [
     "GRADIENTS",
     "HISTOGRAMS",
     "INTRODUCTION",
+    "LOST",
     "MOMENTS",
     "ORBITS",
     "SATURATION",
@@ -95,6 +97,10 @@ BOUNDARY = (
 HISTOGRAMS = (
     "All seeds together. Activations are the layer's output over up to 512 rows of the validation "
     "part; the outermost bins hold what lies beyond."
+)
+LOST = (
+    "This training is no longer on the server: it ended when nobody watched it, or the server was "
+    "started anew. Its setting is still here, at step 0, with the same seeds."
 )
 # Where it scrolls, the link in it lets the keyboard scroll too.
 SYMBOLS = """
@@ -187,7 +193,8 @@ def pace(
     ``updates`` are those of every arm by now: where records are slow, they move it on.
     """
     if not history:
-        return 0.0, "Drawing the weights"
+        stopped = state == "stopped"
+        return 0.0, "Stopped before the first record" if stopped else "Drawing the weights"
     last, made = history[-1], speed(history)
     text = f"Step {last.step:,} of {steps:,}"
     beyond = [index for index, count in enumerate(updates) if count > last.step]
@@ -232,7 +239,7 @@ def is_regression(arm: Experiment) -> bool:
 def verdicts(
     history: Sequence[Snapshot], arms: Sequence[Experiment], named: Sequence[str], goal: float
 ) -> str:
-    """Returns a sentence for every arm, and the table of arms, as Markdown with HTML around it.
+    """Returns a sentence for every arm, and the table of arms, as HTML.
 
     ``goal`` is the validation accuracy that the table counts the steps to.
     """
@@ -240,15 +247,15 @@ def verdicts(
     lines, rows = [], []
     for index, (arm, name) in enumerate(zip(arms, named, strict=True)):
         said, found = verdict(history, index, arm), summary(history, index, arm, goal)
-        lines.append(f"- **{name}.** {plain(said.sentence)}")
+        lines.append(f"<li><b>{escape(name)}.</b> {escape(said.sentence)}</li>")
         if found is not None:
             rows.append(_row(name[0], said.short, found))  # the list above has the whole name
-    head = (
-        f"| arm | verdict | validation {score} | best | test | steps to {goal:.2g} | time |\n"
-        "|---|---|---|---|---|---|---|\n"
-    )
-    table = scrolling("Table of the arms", head + "\n".join(rows))
-    return "\n".join(lines) + "\n\n" + table
+    heads = (
+        "arm", "verdict", f"validation {score}", "best", "test", f"steps to {goal:.2g}", "time"
+    )  # fmt: skip
+    head = "".join(f"<th>{each}</th>" for each in heads)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f"<ul>{''.join(lines)}</ul>{scrolling('Table of the arms', table)}"
 
 
 def _row(name: str, short: str, found: Summary) -> str:
@@ -260,15 +267,15 @@ def _row(name: str, short: str, found: Summary) -> str:
     seeds = len(found.steps_to)
     there = "not yet" if found.median_steps_to is None else f"{found.median_steps_to:,.0f}"
     cells = (
-        f"**{name}**",
-        plain(short),
+        f"<b>{escape(name)}</b>",
+        escape(short),
         _spread(found.accuracy, found.accuracy_deviation),
         f"{amount(found.best_accuracy, 3)} at {found.best_step:,}",
         test,
         f"{there} ({found.reached} of {seeds} seeds)",
         f"{found.seconds:.1f} s",
     )
-    return "| " + " | ".join(cells) + " |"
+    return f"<tr>{''.join(f'<td>{each}</td>' for each in cells)}</tr>"
 
 
 def _spread(mean: float, deviation: float) -> str:

@@ -18,9 +18,12 @@ STARTS_WITHIN = 90  # seconds
 
 
 @contextmanager
-def serve(log: Path, script: Path = ROOT / "app.py") -> Iterator[str]:
-    """Yields the address of a fresh server that runs the script and writes to the log."""
-    port = _free_port()
+def serve(log: Path, script: Path = ROOT / "app.py", port: int = 0) -> Iterator[str]:
+    """Yields the address of a fresh server that runs the script and writes to the log.
+
+    Without a port it takes one that is free.
+    """
+    port = port or _free_port()
     options = {
         "server.port": port,
         "server.address": "127.0.0.1",

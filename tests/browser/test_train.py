@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from safetensors.numpy import load_file
 
 from tests.browser.charts import FIRST_PLOT, settled
+from tests.browser.server import serve
 
 OpenPage = Callable[..., Page]
 SMALL = "arms=2&data=moons&depth=3&width=16&seeds=2&b.activation=relu&b.initializer=he_normal"
@@ -52,19 +53,18 @@ def reach(page: Page, least: int) -> int:
     return step(page)
 
 
-def rests(page: Page, said: str = "paused") -> None:
-    """Waits until the one progress bar says so and the curves have come to its step.
+def progress(page: Page) -> Locator:
+    return page.locator(".st-key-transport").get_by_role("progressbar")
 
-    While a run of the page replaces another there may be, for a moment, the old bar too.
-    """
-    progress = page.get_by_test_id("stProgress")
-    expect(progress.filter(has_text=said)).to_have_count(1, timeout=LONG)
-    expect(progress).to_have_count(1, timeout=LONG)
+
+def rests(page: Page, said: str = "paused") -> None:
+    """Waits until the progress says so and the curves have come to its step."""
+    expect(progress(page)).to_contain_text(said, timeout=LONG)
     settled(page)
     # a record may still be under way, and the curves are drawn in turn with the other figures
     end = time.monotonic() + LONG / 1000
-    while f"Step {step(page):,} of" not in progress.inner_text():
-        assert time.monotonic() < end, progress.inner_text()
+    while f"Step {step(page):,} of" not in progress(page).inner_text():
+        assert time.monotonic() < end, progress(page).inner_text()
         page.wait_for_timeout(100)
 
 
@@ -97,9 +97,9 @@ def test_play_moves_the_curves_and_the_accuracy_rises(page: Page) -> None:
 
 
 def test_no_click_is_lost_while_it_learns(page: Page) -> None:
-    """Clicks that meet a look at the training; one that broke its messages made the page blank."""
+    """Clicks that meet a run of the page."""
     opened(page, ENDLESS)
-    progress, tabs = page.get_by_test_id("stProgress"), ("Histograms", "Orbits")
+    tabs = ("Histograms", "Orbits")
     for index in range(6):
         press(page, "Play")
         page.wait_for_timeout(70 * index)
@@ -108,15 +108,10 @@ def test_no_click_is_lost_while_it_learns(page: Page) -> None:
         page.wait_for_timeout(400 - 70 * index)
         press(page, ("Pause", "Stop")[index // 2 % 2])
         said = ("paused", "stopped")[index // 2 % 2]
-        expect(progress.filter(has_text=said)).to_have_count(1, timeout=20_000)
+        expect(progress(page)).to_contain_text(said, timeout=20_000)
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
 
 
-# Fragments ask for their next run all the time, so that one begins where a run of the page ends.
-ASK_ALWAYS = """() => {
-  const original = window.setInterval;
-  window.setInterval = (act, time, ...rest) => original(act, time < 1000 ? time : 200, ...rest);
-}"""
 GONE = """() => {
   window.gone = [];
   for (const key of ["curves", "heat"]) {
@@ -128,8 +123,7 @@ GONE = """() => {
 }"""
 
 
-def test_no_chart_goes_where_a_look_follows_a_run_of_the_page(page: Page) -> None:
-    page.add_init_script(f"({ASK_ALWAYS})()")
+def test_no_chart_goes_while_the_page_runs(page: Page) -> None:
     opened(page, ENDLESS)
     expect(figure(page, "heat").locator(".js-plotly-plot")).to_be_attached(timeout=LONG)
     page.evaluate(GONE)
@@ -237,7 +231,7 @@ def test_it_goes_on_while_the_person_is_elsewhere(page: Page) -> None:
     expect(figure(page, "moments")).to_have_attribute(
         "aria-label", re.compile("Mean and variance"), timeout=LONG
     )
-    expect(page.get_by_text(re.compile("Training goes on: step"))).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile("Your training goes on"))).to_be_visible(timeout=LONG)
     page.wait_for_timeout(1000)
     navigation.get_by_text("Train", exact=True).click()
     assert reach(page, at + 20) > at
@@ -314,6 +308,7 @@ def test_an_address_lets_others_watch_and_the_owner_steers_also_after_a_reload(
     press(watcher, "Train it yourself")
     expect(watcher.get_by_text("only they can steer it")).to_have_count(0, timeout=LONG)
     expect(watcher.get_by_role("button", name=re.compile("^Pause"))).to_be_visible(timeout=LONG)
+    expect(progress(watcher)).to_contain_text("Step", timeout=LONG)
     at = step(owner)
     assert reach(owner, at + 20) > at
     for page in (owner, watcher):
@@ -436,3 +431,42 @@ def test_a_hostile_link_leaves_the_page_working(page: Page) -> None:
     assert page.locator("img[src=x]").count() == 0
     press(page, "+10")
     reach(page, 10)
+
+
+def test_without_the_channel_the_page_trains_by_reruns(page: Page) -> None:
+    page.route_web_socket(re.compile("/live$"), lambda socket: socket.close())
+    opened(page, ENDLESS)
+    said = page.locator(".st-key-curves").get_by_text("The live channel can't be opened")
+    expect(said).to_be_visible(timeout=LONG)
+    press(page, "Play")
+    at = reach(page, 20)
+    assert reach(page, at + 50) > at
+    page.get_by_role("heading", name="Train", exact=True).click()
+    page.keyboard.press("p")
+    rests(page)
+    at = step(page)
+    press(page, "+10")
+    reach(page, at + 10)
+
+
+def test_a_server_that_was_killed_comes_back_with_the_setting_and_says_what_is_lost(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = browser.new_page()
+    with serve(tmp_path / "first.log") as address:
+        page.goto(f"{address}/?page=train&{ENDLESS}&width=24")
+        expect(figure(page)).to_have_attribute("aria-label", re.compile("step 0"), timeout=LONG)
+        press(page, "Play")
+        reach(page, 20)
+        expect(page).to_have_url(re.compile("job="))
+    with serve(tmp_path / "second.log", port=int(address.rpartition(":")[2])):
+        lost = page.get_by_text("This training is no longer on the server")
+        expect(lost).to_be_visible(timeout=FIRST_PLOT)
+        expect(page).to_have_url(re.compile("width=24.*b.activation=relu"))
+        expect(figure(page)).to_have_attribute("aria-label", re.compile("step 0"), timeout=LONG)
+        press(page, "Train it again")
+        reach(page, 20)
+        expect(lost).to_have_count(0)
+        press(page, "Stop")
+        rests(page, "stopped")
+    page.close()

@@ -20,11 +20,17 @@ from starlette.websockets import WebSocketDisconnect
 from app import answers
 from pages.moment_map import plane, proofs
 from pages.propagate import figures
+from pages.train import job
+from pages.train import live as live_of_train
+from pages.train.live import curves as figures_now
+from pages.train.look import Look, shown
 from pages.ui.live import cache, channel, work
 from pages.ui.live.frames import framed, unframed
+from pages.ui.visitor import COOKIE
 from snn_core.activations import ACTIVATIONS
 from snn_core.propagate import Pass, Stopped, Watch, run
 from snn_core.spec import Experiment, NetworkSpec, from_query
+from snn_core.train.live import Training, history
 
 SMALL = {"depth": "4", "width": "16", "batch": "16", "seeds": "3"}
 ORIGIN = {"origin": "http://testserver"}
@@ -370,3 +376,155 @@ def test_more_than_was_asked_for_will_do() -> None:
     for flags in ((False, False), (True, False), (False, True), (True, True)):
         assert work.found((experiment, *flags)) is whole
     assert work.found((from_query({}), False, False)) is None
+
+
+# Train: follow and steer
+
+ARMS = {"data": "moons", "depth": "2", "width": "8", "seeds": "1", "steps": "100000"}
+OWNER, OTHER = "the secret of who began it, long enough", "the secret of someone else, as long"
+
+
+@pytest.fixture
+def training() -> Iterator[Training]:
+    held: list[Training] = []  # as a session holds it while its connection is open
+    job._connected()[id(held)] = held
+    job._keep_alive()
+    with (
+        patch.object(job.visitor, "key", lambda: OWNER),
+        patch.object(job.st, "session_state", {}),
+        patch.object(job, "_held", lambda: held),
+    ):
+        begun = job.begin([from_query(ARMS)])
+    begun.job.step(1)
+    assert begun.job.wait(LONG) == "paused"
+    yield begun
+    del job._connected()[id(held)]
+    begun.job.stop()
+    assert begun.job.join(LONG)
+    wait_for(lambda: not live_of_train._followers())
+
+
+def as_visitor(client: TestClient, secret: str) -> WebSocketTestSession:
+    headers = ORIGIN | ({"cookie": f"{COOKIE}={secret}"} if secret else {})
+    return client.websocket_connect("/live", headers=headers)
+
+
+def steered(live: WebSocketTestSession, training: Training, what: str, count: int = 0) -> str:
+    """Returns the stage of the answer to a command."""
+    query = {"job": training.job.id, "what": what, "count": str(count)}
+    live.send_text(asked(query, 2**41, "steer"))
+    while True:
+        message = unframed(live.receive_bytes())
+        if message["n"] == 2**41:
+            return message["stage"]
+
+
+def test_who_began_a_training_steers_it_over_the_channel(
+    client: TestClient, training: Training
+) -> None:
+    with as_visitor(client, OWNER) as live:
+        assert steered(live, training, "step", 10) == "done"
+        assert training.job.wait(LONG) == "paused" and history(training)[-1].step == 10
+        assert steered(live, training, "play") == "done" and training.job.playing
+        assert steered(live, training, "pause") == "done" and not training.job.playing
+        epoch = training.job.since().epoch
+        assert steered(live, training, "reset") == "done"
+        wait_for(lambda: training.job.since().epoch > epoch)
+        assert training.job.wait(LONG) == "paused" and history(training)[-1].step == 0
+        assert steered(live, training, "a word that is none") == "done"
+        assert steered(live, training, "stop") == "done" and not training.job.alive
+        assert steered(live, training, "play") == "refused"  # the page gives it a thread again
+
+
+@pytest.mark.parametrize("secret", [OTHER, "", OWNER[:-1]])
+@pytest.mark.parametrize("what", ["play", "step", "reset", "stop"])
+def test_nobody_else_does(client: TestClient, training: Training, secret: str, what: str) -> None:
+    before = training.job.since()
+    with as_visitor(client, secret) as live:
+        assert steered(live, training, what, 10) == "refused"
+    after = training.job.since()
+    assert (after.epoch, after.next, after.state) == (before.epoch, before.next, "paused")
+
+
+def followed(training: Training, n: int = 1, tab: str = "Orbits", drawn: str = "") -> str:
+    return asked({"job": training.job.id}, n, "train", tab=tab, drawn=drawn, goal="90")
+
+
+def patched(figure: dict[str, Any], patch: dict[str, Any]) -> None:
+    """Does to a figure what the browser does; fails where numbers are missing."""
+    for index, name, start, rest in patch["append"]:
+        row = list(figure["data"][index][name])
+        assert len(row) >= start
+        figure["data"][index][name] = row[:start] + list(rest)
+    for index, name, whole in patch["set"]:
+        figure["data"][index][name] = whole
+    figure["layout"] = patch["layout"]
+
+
+def test_a_follower_is_told_all_without_a_gap_also_after_a_lost_connection(
+    client: TestClient, training: Training
+) -> None:
+    charts: dict[str, dict[str, Any]] = {}
+    status: dict[str, Any] = {}
+
+    def hear(live: WebSocketTestSession, until: Callable[[], bool]) -> None:
+        while not until():
+            told = unframed(live.receive_bytes())
+            if told["chart"] == "transport":
+                status.update(told["status"])
+            elif "figure" in told:
+                charts[told["chart"]] = told["figure"]
+            elif "patch" in told:
+                patched(charts[told["chart"]], told["patch"])
+
+    def at(least: int) -> Callable[[], bool]:
+        return lambda: "curves" in charts and max(
+            max(np.asarray(t["x"], float), default=0)
+            for t in charts["curves"]["data"] if t.get("hovertemplate", "").startswith("A val")
+        ) >= least  # fmt: skip
+
+    with as_visitor(client, OWNER) as live:
+        live.send_text(followed(training))
+        hear(live, lambda: bool(status) and "curves" in charts)
+        assert status["said"].startswith("Step 0 of") and not status["busy"]
+        training.job.play()
+        hear(live, at(50))
+
+    with as_visitor(client, OWNER) as live:
+        live.send_text(followed(training))
+        hear(live, at(100))
+        training.job.pause()
+        training.job.settle(LONG)
+        last = history(training)[-1].step
+        hear(live, lambda: at(last)() and not status["busy"])
+    now = Look(training, shown(training, False), ["A"], None)
+    for ours, theirs in zip(charts["curves"]["data"], figures_now(now)["data"], strict=True):
+        for name in {"x", "y"} & theirs.keys():
+            np.testing.assert_allclose(
+                np.asarray(ours[name], float), np.asarray(theirs[name], float), rtol=1e-6
+            )
+
+
+def test_what_is_drawn_already_is_not_told_again(client: TestClient, training: Training) -> None:
+    news = training.job.since()
+    with as_visitor(client, OTHER) as live:
+        live.send_text(followed(training, drawn=f"{news.epoch}.{news.next}"))
+        assert unframed(live.receive_bytes())["chart"] == "transport"
+        training.job.step(1)
+        charts = [unframed(live.receive_bytes())["chart"] for _ in range(3)]
+        assert "curves" in charts
+
+
+def test_who_leaves_the_page_is_told_nothing_more(client: TestClient, training: Training) -> None:
+    with as_visitor(client, OWNER) as live:
+        live.send_text(followed(training))
+        wait_for(lambda: len(live_of_train._followers()) == 1)
+        live.send_text(asked({}, 2**41, "train"))
+        wait_for(lambda: not live_of_train._followers())
+
+
+def test_a_training_that_is_gone_is_said_to_be(client: TestClient) -> None:
+    with as_visitor(client, OWNER) as live:
+        live.send_text(asked({"job": "gone"}, 1, "train"))
+        (found,) = answered(live, "refused")
+    assert "no such training" in found["sentence"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,9 +19,10 @@ import plotly.graph_objects as go
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.testing.v1 import AppTest
 
-from pages.train import figures, job, layer_figures, progress, tabs, text
+from pages.train import downloads, figures, job, layer_figures, tabs, text
 from pages.train.arm_traces import LETTER, ROUNDING, STEPS_AXIS, heading, letters, log_ticks
 from pages.ui import controls, page_settings, panels
 from pages.ui.chart.delta import numbers
@@ -51,6 +54,16 @@ def ended() -> Iterator[None]:
         assert training.job.join(LONG)
 
 
+TRANSPORT = {
+    "play": ("play",),
+    "step.1": ("step", 1),
+    "step.10": ("step", 10),
+    "back": ("reset",),
+    "new_weights": ("new_weights",),
+    "stop": ("stop",),
+}
+
+
 def opened(query: dict[str, str] = SMALL, visitor: str = "") -> AppTest:
     at = AppTest.from_file(str(PAGE), default_timeout=60)
     if visitor:
@@ -70,10 +83,35 @@ def training(at: AppTest) -> Training:
 
 
 def press(at: AppTest, key: str) -> AppTest:
-    """Presses a button and waits until the training rests."""
-    healthy(at.button(key=key).click().run())
+    """Presses a button and waits until the training rests; then the page runs, as it is told."""
+    if key in TRANSPORT:
+        steer(at, *TRANSPORT[key])
+    else:
+        healthy(at.button(key=key).click().run())
     assert training(at).job.wait(LONG) not in ("running", "queued")
     return healthy(at.run())
+
+
+def trigger(at: AppTest, key: str, event: str, value: object) -> AppTest:
+    """Lets a component tell something, as a browser does."""
+    states = at._tree.get_widget_states()
+    told = states.widgets.add()
+    told.id = _make_trigger_id(at.get_by_key(key).proto.id, "events")
+    told.json_trigger_value = json.dumps([{"event": event, "value": value}])
+    return healthy(at._run(states))
+
+
+def steer(at: AppTest, what: str, count: int = 0) -> AppTest:
+    """Presses one of the transport's buttons where there is no live channel."""
+    return trigger(at, "transport", "act", {"what": what, "count": count, "at": time.time()})
+
+
+def status(at: AppTest) -> dict[str, Any]:
+    return chart(at, "transport")["status"]
+
+
+def said(at: AppTest) -> str:
+    return chart(at, "verdicts")["html"]
 
 
 def steps(at: AppTest) -> int:
@@ -117,9 +155,8 @@ def test_play_trains_to_the_end_and_says_what_came_of_it() -> None:
     at = press(opened(), "play")
     assert training(at).job.state == "done" and steps(at) == 30
     assert "step 30" in chart(at, "curves")["alt"]
-    said = " ".join(each.value for each in at.markdown)
-    assert "A · SELU" in said and "| arm |" in said and "± " in said
-    assert at.button(key="play").disabled
+    assert "A · SELU" in said(at) and "<th>arm</th>" in said(at) and "± " in said(at)
+    assert status(at)["over"]
 
 
 def test_single_steps_reset_and_new_weights() -> None:
@@ -171,7 +208,7 @@ def test_looking_back_and_going_on_from_there() -> None:
     at = press(opened(), "play")
     healthy(at.slider(key="train.slider").set_value(12).run())
     assert at.button(key="go_on").label == "Go on from step 10"  # the last that is recorded
-    assert "after 10 steps" in " ".join(each.value for each in at.markdown)
+    assert "after 10 steps" in said(at)
     at = press(at, "go_on")
     assert steps(at) == 10 and training(at).job.state == "paused"
     assert steps(press(at, "play")) == 30
@@ -181,18 +218,38 @@ def test_a_stopped_training_keeps_what_it_has_shown_and_can_be_taken_up() -> Non
     at = press(opened(), "step.10")
     at = press(at, "stop")
     assert training(at).job.state == "stopped" and "job" not in dict(at.query_params)
-    assert "step 10" in chart(at, "curves")["alt"] and at.button(key="stop").disabled
+    assert "step 10" in chart(at, "curves")["alt"] and not status(at)["alive"]
     assert steps(press(at, "play")) == 30
 
 
-def test_that_a_training_rests_is_told_by_its_progress_before_the_page() -> None:
-    at = opened(SMALL | {"steps": "5000"})
-    with patch.object(progress, "only") as only:
-        healthy(at.button(key="play").click().run())
-        assert training(at).job.playing and not only.called
-        healthy(at.button(key="stop").click().run())
-    only.assert_called_once_with(progress.PROGRESS)
-    assert training(at).job.wait(LONG) == "stopped"
+def test_a_click_that_is_told_twice_acts_once() -> None:
+    at = press(opened(), "step.10")
+    click = {"what": "step", "count": 10, "at": time.time()}
+    for _ in range(2):
+        at = trigger(at, "transport", "act", click)
+        assert training(at).job.wait(LONG) == "paused"
+    assert steps(at) == 20
+
+
+@pytest.mark.parametrize(
+    "told", [None, 3, [], {}, {"what": "play"}, {"what": 1, "count": 1, "at": 9e9}]
+)
+def test_what_is_no_click_does_nothing(told: object) -> None:
+    at = trigger(opened(), "transport", "act", told)
+    assert steps(at) == 0 and not training(at).job.playing
+
+
+def test_the_speed_is_a_view() -> None:
+    at = trigger(opened(), "transport", "speed", "5")
+    assert training(at).job.speed == 5.0 and link(at)["view.speed"] == "5"
+    at = trigger(at, "transport", "speed", "a million")
+    assert training(at).job.speed == 5.0
+
+
+def test_a_page_draws_nothing_by_the_clock() -> None:
+    """What ticks in the browser meets clicks; while it trains the live channel tells."""
+    for source in (ROOT / "pages").rglob("*.py"):
+        assert "run_every" not in source.read_text(), source
 
 
 def test_a_reload_finds_its_training_and_a_dead_one_is_no_error() -> None:
@@ -202,6 +259,10 @@ def test_a_reload_finds_its_training_and_a_dead_one_is_no_error() -> None:
     assert steps(press(again, "step.1")) == 11
     lost = opened(SMALL | {"job": "gone"})
     assert steps(lost) == 0 and not lost.warning and not lost.error
+    assert "no longer on the server" in lost.info[0].value
+    lost = press(lost, "again")
+    assert steps(lost) == 30 and not lost.info
+    assert not press(opened(), "step.1").info
 
 
 def test_two_tabs_of_one_training_do_not_undo_each_other() -> None:
@@ -214,9 +275,6 @@ def test_two_tabs_of_one_training_do_not_undo_each_other() -> None:
     assert chart(first, "number:train/learning_rate")["value"] == 0.2
 
 
-STEERING = ("play", "step.1", "step.10", "step.100", "back", "new_weights", "stop", "speed")
-
-
 def test_who_has_only_the_address_may_look_at_everything_and_steer_nothing() -> None:
     owner = press(press(opened(), "step.10"), "step.10")
     theirs = training(owner)
@@ -225,7 +283,8 @@ def test_who_has_only_the_address_may_look_at_everything_and_steer_nothing() -> 
     watcher = opened(address)
     assert training(watcher) is theirs
     assert "someone else" in watcher.info[0].value and len(watcher.info) == 1
-    assert not {b.key for b in watcher.button} & {*STEERING, "go_on", "go_on_with"}
+    assert not {b.key for b in watcher.button} & {"go_on", "go_on_with"}
+    assert not chart(watcher, "transport")["steers"]
     assert "step 20" in chart(watcher, "curves")["alt"]
     assert "get.curves.csv" in [b.key for b in watcher.get("download_button")]
     healthy(watcher.slider(key="train.slider").set_value(10).run())
@@ -250,12 +309,11 @@ def test_a_click_on_a_button_that_was_the_owners_does_nothing_to_a_watched_train
     owner = press(opened(visitor=OWNER), "step.10")
     theirs = training(owner)
     tab = opened(dict(owner.query_params), visitor=OWNER)
-    for key in ("play", "step.1", "step.10", "step.100", "back", "stop"):
+    for each in TRANSPORT.values():
         tab.session_state["visitor"] = OWNER
         healthy(tab.run())
-        button = tab.button(key=key)
         tab.session_state["visitor"] = "another one's secret, of the same length or so"
-        healthy(button.click().run())
+        steer(tab, *each)
         assert theirs.job.state == "paused" and theirs.job.alive
         assert steps(owner) == 10 and theirs.job.since().epoch == 0
 
@@ -425,7 +483,7 @@ def test_no_link_breaks_the_page(query: dict[str, str]) -> None:
 
 def test_downloads_hold_what_was_recorded() -> None:
     at = press(opened(), "step.10")
-    found = {name: make() for _, name, _, make in progress.files(training(at), ["A", "B"])}
+    found = {name: make() for _, name, _, make in downloads.files(training(at), ["A", "B"], None)}
     assert set(found) == {
         "curves.csv", "layers.csv", "training.json", "weights_a.safetensors",
         "weights_b.safetensors",
@@ -635,18 +693,23 @@ def test_headings_of_small_panels_are_never_cut() -> None:
 
 
 def test_the_table_names_arms_by_their_letters() -> None:
-    said = text.verdicts(HISTORY, ARMS, NAMES, 0.9)
-    rows = [line for line in said.splitlines() if line.startswith("| **")]
-    assert [row.split("|")[1].strip() for row in rows] == ["**A**", "**B**", "**C**"]
-    assert all(f"**{name}.**" in said for name in NAMES)
+    html = text.verdicts(HISTORY, ARMS, NAMES, 0.9)
+    rows = re.findall(r"<tr><td><b>(\w)</b>", html)
+    assert rows == ["A", "B", "C"]
+    assert all(f"<b>{escape(name)}.</b>" in html for name in NAMES)
+
+
+def test_no_word_of_a_verdict_is_taken_for_markup() -> None:
+    arms = arms_from_query(SMALL | {"b.activation": "=where(z<0, 0, z)"})
+    html = text.verdicts(HISTORY, arms, text.names(arms), 0.9)
+    assert "z < 0" not in html and "z &lt; 0" in html
+    ElementTree.fromstring(f"<div>{html}</div>")
 
 
 def test_before_play_it_says_how_long_that_will_take() -> None:
     at = opened()
-    said = [each.value for each in at.caption]
-    assert sum(bool(re.fullmatch(r"about \d+ (s|min)", each)) for each in said) == 1
-    at = press(at, "play")
-    assert not any(each.value.startswith("about") for each in at.caption)
+    assert re.fullmatch(r"about \d+ (s|min)", status(at)["outlook"])
+    assert status(press(at, "play"))["outlook"] == ""
 
 
 def test_what_would_take_too_long_is_refused_and_what_runs_stays() -> None:

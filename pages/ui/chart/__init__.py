@@ -16,7 +16,7 @@ from streamlit.components.v2 import component
 from pages.ui import assets
 from pages.ui.chart.delta import packed
 
-__all__ = ["channel_is_blocked", "plotly_view", "preload"]
+__all__ = ["plotly_view", "preload"]
 
 _HERE = pathlib.Path(__file__).parent
 _LIBRARY = assets.url(assets.PLOTLY.name)
@@ -36,7 +36,7 @@ _VIEW = component(
 
 
 def plotly_view(
-    figure: dict[str, Any] | None,
+    figure: dict[str, Any],
     key: str,
     alt: str,
     live: bool = False,
@@ -50,7 +50,7 @@ def plotly_view(
     ``meta``, ``palette`` lists the colours that follow the theme's chart colours, ``ink`` the one
     that follows its text colour, ``narrow`` holds the changes for a narrow screen, and
     ``caption``, line by line, stands below the figure where it is saved as a picture. A
-    ``live`` figure is brought further by the channel: None leaves it as it is.
+    ``live`` figure is brought further by the channel.
     A figure that the live channel may have brought already has the same ``id`` there; the page's
     main figure says by ``question`` what the channel is asked for while a slider moves.
     ``on_point`` is called with the ``x``, ``y`` and trace ``name`` of a point that is clicked,
@@ -58,23 +58,14 @@ def plotly_view(
     """
     data = {"library": _LIBRARY, "alt": alt, "name": key, "clicks": on_point is not None}
     data |= {"id": id} | ({"question": question} if question else {})
-    data |= {"live": live} | ({} if figure is None else {"figure": packed(figure)})
+    data |= {"live": live, "figure": packed(figure)}
     _VIEW(
         key=key,
         data=data,
         height="content",
         on_point_change=lambda: _clicked(key, on_point),
-        on_blocked_change=_note_blocked,
+        on_returned_change=lambda: None,  # the page runs: the server may have been another one
     )
-
-
-def channel_is_blocked() -> bool:
-    """Returns whether this visitor's browser has told that it can't open the live channel."""
-    return st.session_state.get("channel.blocked", False)
-
-
-def _note_blocked() -> None:
-    st.session_state["channel.blocked"] = True
 
 
 def _clicked(key: str, on_point: Callable[[Mapping[str, object]], None] | None) -> None:

@@ -14,7 +14,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pages.ui.live.frames import framed
+from pages.ui.visitor import COOKIE
 
 __all__ = ["Answer", "Question", "Send", "read", "route"]
 
@@ -36,12 +37,16 @@ Send = Callable[[dict[str, Any]], None]  # may be called on any thread
 
 @dataclass(frozen=True)
 class Question:
-    """What a browser asks: for which page, its number, the setting's query, what is looked at."""
+    """What a browser asks: for which page, its number, the setting's query, what is looked at.
+
+    ``secret`` is the visitor's (`pages.ui.visitor`), empty where the browser keeps none.
+    """
 
     ask: str
     n: int
     query: Mapping[str, str]
     view: Mapping[str, str]
+    secret: str = ""
 
 
 # Called with the visitor, the question and where to send; None instead of a question: they left.
@@ -125,6 +130,7 @@ async def _read(
         question = read(text)
         if question is None or question.ask not in answers:
             return await socket.close(WRONG)
+        question = replace(question, secret=socket.cookies.get(COOKIE, ""))
         await asyncio.to_thread(_answer, answers[question.ask], visitor, question, send)
 
 

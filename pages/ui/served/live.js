@@ -4,11 +4,15 @@
 
 const PATIENCE = 3000; // ms for a first figure, then the next question is asked all the same
 const RETRY = [500, 1000, 2000, 4000, 8000]; // ms between two tries to open it
-let socket, failures = 0, everOpen = false;
+let socket, failures = 0, everOpen = false, lost = false;
 let page = null; // what the page has set: { ask, query, view }
 let n = 0, inFlight = 0, patience, waiting = false, asked = "";
 const moved = new Map();
-const listeners = { figure: new Set(), settled: new Set(), state: new Set() };
+const commands = new Map(); // number -> what to do where the server refuses it
+const FIRST_COMMAND = 2 ** 40; // numbers that no question has
+let commanded = FIRST_COMMAND;
+const outbox = []; // commands that wait for the channel to come back
+const listeners = { figure: new Set(), returned: new Set(), settled: new Set(), state: new Set() };
 
 export function on(what, listener) {
   listeners[what].add(listener);
@@ -30,16 +34,29 @@ function open() {
   socket.onopen = () => {
     everOpen = true;
     failures = inFlight = 0;
+    if (lost) whenStreamlitIsBack(() => tell("returned"));
+    lost = false;
+    for (const waiting of outbox.splice(0)) command(...waiting);
     tell("state");
     if (moved.size || page?.follow) next();
   };
   socket.onmessage = ({ data }) => receive(unframed(data));
   socket.onclose = () => {
     inFlight = 0;
+    lost = everOpen;
+    commands.clear(); // nobody knows whether they were heard
     setTimeout(open, RETRY[Math.min(failures, RETRY.length - 1)]);
     failures += 1;
     tell("state");
   };
+}
+
+// The server may be another one than before, which knows nothing of this page: Streamlit's own
+// connection comes back by itself too, but its script does not run.
+function whenStreamlitIsBack(act, tries = 240) {
+  const app = document.querySelector("[data-test-connection-state]");
+  if (!app || app.dataset.testConnectionState === "CONNECTED" || !tries) act();
+  else setTimeout(whenStreamlitIsBack, 250, act, tries - 1);
 }
 
 // Four bytes of length, JSON, then the numbers of its arrays: see live/frames.py.
@@ -64,6 +81,11 @@ function unframed(buffer) {
 }
 
 function receive(message) {
+  if (message.n > FIRST_COMMAND) {
+    if (message.stage === "refused") commands.get(message.n)?.();
+    commands.delete(message.n);
+    return;
+  }
   if (message.n === inFlight && message.stage !== "theory") release();
   if (message.n !== n) return; // the hand has moved on
   if (message.stage !== "refused") tell("figure", message); // at rest the page says why
@@ -94,8 +116,11 @@ function next() {
   waiting = false;
   const said = question();
   asked = JSON.stringify(said);
-  inFlight = n += 1;
-  patience = setTimeout(release, PATIENCE);
+  n += 1;
+  if (!page.follow) { // else there may be nothing new for long
+    inFlight = n;
+    patience = setTimeout(release, PATIENCE);
+  }
   socket.send(JSON.stringify({ n, ...said }));
 }
 
@@ -112,6 +137,17 @@ export function set(given) {
   }
 }
 
+// Asks for something to be done, besides all questions; `refused` is called where it was not.
+export function command(ask, query, refused) {
+  if (!isOpen()) {
+    outbox.push([ask, query, refused]);
+    return;
+  }
+  commanded += 1;
+  commands.set(commanded, refused);
+  socket.send(JSON.stringify({ n: commanded, ask, query, view: {} }));
+}
+
 // Asks the same again: a message was lost.
 export function again() {
   asked = "";
@@ -120,7 +156,10 @@ export function again() {
 
 // The chart that told of this setting has left the page.
 export function leave(given) {
-  if (page && page === given) page = null;
+  if (!page || page !== given) return;
+  if (page.follow && isOpen()) command(page.ask, {}, () => {}); // follow nothing
+  page = null;
+  asked = "";
 }
 
 // A hand has moved a setting; returns whether an answer comes by the channel.

@@ -358,6 +358,10 @@ async function drawNext() {
 live.on("figure", (message) => {
   const chart = NAMED.get(message.chart);
   if (!chart || (!chart.figure && !message.token && message.stage !== "whole")) return;
+  if (message.alt) {
+    chart.data = { ...chart.data, alt: message.alt };
+    chart.root.setAttribute("aria-label", message.alt);
+  }
   if (message.patch) {
     if (take(chart, message)) ask(chart);
     return;
@@ -367,9 +371,7 @@ live.on("figure", (message) => {
   if (message.token) figure = growable(figure);
   chart.fed = performance.now();
   chart.skipped = undefined;
-  if (message.alt) chart.data = { ...chart.data, alt: message.alt };
   if (take(chart, { figure, id: message.id, token: message.token })) ask(chart);
-  if (message.alt) chart.root.setAttribute("aria-label", message.alt);
 });
 
 live.on("settled", () => {
@@ -380,10 +382,13 @@ live.on("settled", () => {
   }
 });
 
+live.on("returned", () => {
+  for (const { data, returned } of NAMED.values()) if (data.question) returned();
+});
+
 live.on("state", () => {
-  for (const { note, data, told, blocked } of NAMED.values()) {
+  for (const { note, data } of NAMED.values()) {
     if (note) note.hidden = !(data.question && live.isBlocked());
-    if (data.question && live.isBlocked() && !told) blocked();
   }
 });
 
@@ -439,10 +444,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     CHARTS.set(parentElement, chart);
   }
   chart.clicked = (point) => setTriggerValue("point", point);
-  chart.blocked = () => {
-    chart.told = true;
-    setTriggerValue("blocked", true);
-  };
+  chart.returned = () => setTriggerValue("returned", performance.now());
   chart.data = data;
   if (chart.node) chart.root.setAttribute("aria-label", data.alt || "");
   NAMED.set(data.name, chart);
@@ -461,7 +463,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     chart.skipped = data;
     return leave;
   }
-  if (!data.figure) return leave; // the channel brings it
   const fresh = take(chart, data);
   if (chart.node && !alike(theme(chart.root), chart.colours)) askWhole(chart);
   else if (fresh) ask(chart);

@@ -1,0 +1,70 @@
+"""Play, Pause, single steps and Stop, and how far the training is."""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from pages.ui import assets, session
+
+__all__ = ["transport"]
+
+_HERE = pathlib.Path(__file__).parent
+_TRANSPORT = component(
+    "transport",
+    html=(_HERE / "transport.html").read_text(),
+    css=(_HERE / "transport.css").read_text(),
+    js=(_HERE / "transport.js").read_text().replace("LIVE", assets.url("live.js")),
+)
+KEY = "transport"
+SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
+
+
+def transport(
+    status: Mapping[str, object],
+    steers: bool,
+    on_act: Callable[[str, int], None],
+) -> float:
+    """Draws the buttons that steer a training, for who may, and its progress.
+
+    A click goes to the server by the live channel. What the channel can't do, or where there is
+    none, ``on_act`` does, with the act's name and its number of updates, before the page runs.
+    The page also runs where the channel says that the training stands elsewhere than in
+    ``status``, as it was drawn. Returns the speed that is chosen, in records a second.
+    """
+    speed = session.view("speed", list(SPEEDS))
+
+    def acted() -> None:
+        session.touch()
+        told = st.session_state[KEY].get("act")
+        match told:
+            case {"what": str(what), "count": int(count), "at": int() | float() as at}:
+                # the browser may tell of one click twice
+                if at > st.session_state.get("train.acted", 0.0):
+                    st.session_state["train.acted"] = at
+                    on_act(what, count)
+
+    def hastened() -> None:
+        session.touch()
+        wanted = st.session_state[KEY].get("speed")
+        if wanted in SPEEDS:
+            st.session_state[session.key(f"{session.VIEW}speed")] = wanted
+
+    data = {"status": dict(status), "at": time.monotonic(), "steers": steers}
+    data |= {"speed": speed, "speeds": [[name, _label(name)] for name in SPEEDS]}
+    _TRANSPORT(
+        key=KEY,
+        data=data,
+        on_act_change=acted,
+        on_moved_change=session.touch,
+        on_speed_change=hastened,
+    )
+    return SPEEDS[speed]
+
+
+def _label(speed: str) -> str:
+    return "as fast as it can" if speed == "max" else f"{speed} updates/s"
