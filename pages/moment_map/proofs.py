@@ -32,8 +32,9 @@ from snn_core.theory.certificates import (
     theorem_3,
 )
 
-__all__ = ["domain_of", "draw", "looked_at", "own_box"]
+__all__ = ["Box", "domain_of", "draw", "looked_at"]
 
+Box = tuple[tuple[float, float], tuple[float, float]]  # of means, of variances
 PATIENCE = 0.3  # seconds without a sign of life
 SECONDS = 20.0  # that a proof may take
 BOXES = 200_000
@@ -100,8 +101,7 @@ CARDS = {
         entry_theorem,
     ),
 }
-SIDES = ("mean", "variance", "omega", "tau")
-SYMBOL = {"mean": "μ", "variance": "ν", "omega": "ω", "tau": "τ"}
+SYMBOL = {"mean": "μ", "variance": "ν", "omega": "ω", "tau": "τ"}  # of a box's sides
 
 
 def draw(act: Activation) -> None:
@@ -125,8 +125,7 @@ def draw(act: Activation) -> None:
             "For every point of the box. Drag on the plane above to draw it.",
             lambda claim: CLAIM_WORDS[claim], width=420,
         )  # fmt: skip
-        _sides()
-        box = {side: _range(side) for side in SIDES}
+        box = _sides()
         _button("own", "Prove it for this box")
         named = f"own {act.name} {act.values} {chosen} {box}"
         if wanted == "own":
@@ -149,26 +148,21 @@ def _sharp() -> str:
     return said.replace("[-", "[−")
 
 
-def _sides() -> None:
-    for pair in (SIDES[:2], SIDES[2:]):
+def _sides() -> dict[str, tuple[float, float]]:
+    """Draws the box's ends, two sides in a row; returns them."""
+    found = {}
+    for pair in (("mean", "variance"), ("omega", "tau")):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             for side in pair:
-                for end in ("low", "high"):
-                    label = f"{side} {SYMBOL[side]}, {'from' if end == 'low' else 'to'}"
+                for end, word in (("low", "from"), ("high", "to")):
                     with st.container(width=150):
+                        label = f"{side} {SYMBOL[side]}, {word}"
                         controls.view_number(f"{side}_{end}", label)
+                found[side] = (session.number(f"{side}_low"), session.number(f"{side}_high"))
+    return found
 
 
-def _range(side: str) -> tuple[float, float]:
-    return session.number(f"{side}_low"), session.number(f"{side}_high")
-
-
-def own_box() -> tuple[tuple[float, float], tuple[float, float]]:
-    """Returns the box of means and variances that the page asks about."""
-    return _range("mean"), _range("variance")
-
-
-def domain_of(name: str) -> tuple[str, list[tuple[tuple[float, float], tuple[float, float]]]]:
+def domain_of(name: str) -> tuple[str, list[Box]]:
     """Returns the legend of a theorem's domain, the first's for no name, and its boxes."""
     name = name if name in CARDS else next(iter(CARDS))
     boxes = [(each.mean, each.variance) for each in CARDS[name].domains]
