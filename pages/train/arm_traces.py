@@ -63,11 +63,7 @@ class Curve:
 
 def of_seeds(arm: int, x: np.ndarray, values: np.ndarray, name: str = "") -> Curve:
     """Returns the median of ``(len(x), seeds)`` with a band from the least to the largest seed."""
-    known = np.isfinite(values)
-    low = np.where(known, values, np.inf).min(1)
-    high = np.where(known, values, -np.inf).max(1)
-    band = (panels.drawable(low), panels.drawable(high))
-    return Curve(arm, x, panels.median(values, 1), name, band)
+    return Curve(arm, x, panels.median(values, 1), name, panels.extent(values, 1))
 
 
 def curves_panel(

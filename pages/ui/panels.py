@@ -28,6 +28,7 @@ __all__ = [
     "band",
     "box",
     "drawable",
+    "extent",
     "figure",
     "key",
     "line",
@@ -274,6 +275,14 @@ def median(values: np.ndarray, axis: int = 0) -> np.ndarray:
     # a slice without a number would warn
     kept = np.where(known, values, np.where(np.expand_dims(some, axis), np.nan, 0.0))
     return np.where(some, np.nanmedian(kept, axis), np.nan)
+
+
+def extent(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the smallest and the largest of the finite seeds; NaN where there are none."""
+    known = np.isfinite(values)
+    low = np.where(known, values, np.inf).min(axis, initial=np.inf)
+    high = np.where(known, values, -np.inf).max(axis, initial=-np.inf)
+    return drawable(low), drawable(high)
 
 
 def positive(values: np.ndarray) -> np.ndarray:
