@@ -172,11 +172,8 @@ def _tabs(experiment: Experiment) -> None:
     act = activation_of(experiment.network)
     for tab, draw in zip(views.tabs(list(TABS)), TABS.values(), strict=True):
         if tab.open:
-            with tab:
-                try:
-                    draw(act)
-                except (ValueError, MemoryError, RuntimeError) as error:
-                    st.error(notices.sentence(error))
+            with tab, notices.guarded():
+                draw(act)
 
 
 TABS = {"Proofs": proofs.draw, "Designer": designer.draw, "Mean field": mean_field.draw}
