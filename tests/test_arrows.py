@@ -52,8 +52,8 @@ PAGE_RANKS = {
         "pins": 2, "tabs": 3, "live": 4, "page": 4,
     },
     "moment_map": {
-        "text": 0, "figures": 1, "proofs": 2, "designer": 2, "mean_field": 2, "plane": 2,
-        "live": 3, "page": 3,
+        "designer": 0, "proofs": 0, "plane": 1, "text": 2, "figures": 3, "phase_figures": 4,
+        "mean_field": 5, "live": 6, "page": 6,
     },
     "train": {
         "job": 0, "look": 0, "arm_traces": 0, "text": 0, "figures": 1, "layer_figures": 1,

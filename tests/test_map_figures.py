@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from pages.moment_map import figures, proofs
-from pages.ui import panels
-from pages.ui.panels import Panel
+from pages.moment_map import figures, plane, proofs
 from snn_core.activations import activation
-from snn_core.theory.field import orbit, vector_field
+from snn_core.propagate import Propagation
+from snn_core.theory.field import vector_field
 from snn_core.theory.fixed_points import FixedPoint, describe
-from snn_core.theory.search import fixed_points
+from tests.test_figures import RESULTS
 
 MEANS = np.linspace(-2.0, 2.0, 13)
 VARIANCES = {False: np.linspace(4 / 13, 4.0, 13), True: np.geomspace(0.01, 20.0, 13)}
+DOMAIN = ((-0.1, 0.1), (0.8, 1.5))
 
 
 def drawn(
@@ -23,21 +26,24 @@ def drawn(
     omega: float = 0.0,
     tau: float = 1.0,
     log: bool = False,
-    points: tuple[FixedPoint, ...] | None = None,
-    measured: np.ndarray | None = None,
-    own: figures.Box | None = None,
-) -> Panel:
-    field = vector_field(name, omega, tau, MEANS, VARIANCES[log])
-    if points is None:
-        points = fixed_points(name, omega, tau, (-3.0, 3.0), (1e-3, 50.0)).points
-    path = orbit(name, (0.5, 2.0), omega, tau, 50)
-    shade = np.full((13, 13), np.nan)
-    box = [((-0.1, 0.1), (0.8, 1.5))]
-    return figures.plane(field, shade, field, points, path, measured, log, box, own)
+    point: FixedPoint | None = None,
+    own: proofs.Box = DOMAIN,
+    p: Propagation | None = None,
+) -> dict[str, Any]:
+    """Returns the figure; of all fixed points only the one that is given."""
+    asked = plane.Asked(
+        activation(name), omega, tau, (0.5, 2.0), log, own, (DOMAIN,), "theorem 1's domain", True
+    )
+    seen = plane.seen(asked)
+    if point is not None:
+        seen = replace(seen, found=replace(seen.found, points=(point,)), limit=None)
+    figure = figures.moment_map(asked, seen, p)
+    assert go.Figure(figure)
+    return figure
 
 
-def trace(panel: Panel, name: str) -> dict[str, np.ndarray]:
-    (found,) = (t for t in panel.traces if t["name"] == name)
+def trace(figure: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = (t for t in figure["data"] if t["name"] == name and not t.get("showlegend"))
     return found
 
 
@@ -85,8 +91,7 @@ def test_a_fixed_point_beyond_the_plane_is_an_arrow_at_its_edge_with_its_numbers
     if symbol == "triangle-down" and not log:
         symbol = "circle"  # the linear axis begins at 0
     point = describe(activation("selu"), 0.0, 1.0, (mean, variance))
-    panel = drawn(points=(point,), log=log)
-    mark = panel.traces[-1]
+    mark = trace(drawn(point=point, log=log), f"{point.kind} fixed point")
     look = mark["marker"]["symbol"]
     assert look == (symbol if symbol != "circle" else figures.MARKS[point.kind])
     assert -2.0 <= mark["x"][0] <= 2.0 and 0.0 <= mark["y"][0] <= (20.0 if log else 4.0)
@@ -98,16 +103,16 @@ def test_a_fixed_point_beyond_the_plane_is_an_arrow_at_its_edge_with_its_numbers
         }
         assert mark["text"] == [f"<b>{numbers.get(symbol, 'mean −2.7')}</b>"]
         assert f"{point.kind} fixed point<br>mean" in mark["hovertemplate"]
-    assert go.Figure(panels.figure([panel]))
 
 
-def legend(panel: Panel) -> list[str]:
-    return [key["name"] for key in figures.plane_keys(panel, "theorem 1's domain")]
+def legend(figure: dict[str, Any]) -> list[str]:
+    """Returns what the legend says of the plane; the last three are the activation's."""
+    return [key["name"] for key in figure["data"] if key.get("showlegend")][:-3]
 
 
 def test_the_legend_names_what_is_drawn_and_nothing_else() -> None:
     assert legend(drawn()) == ["orbit of the map", "theorem 1's domain", "attracting fixed point"]
-    assert "network, units averaged" in legend(drawn(measured=np.ones((2, 2, 5))))
+    assert "network, units averaged" in legend(drawn(p=RESULTS["normal"]))
     assert "your box" in legend(drawn(own=((-0.5, 0.5), (0.8, 1.5))))
     assert "your box" not in legend(drawn(own=((-0.1, 0.1), (0.8, 1.5))))
     both = legend(drawn("selu", 0.8, 1.0))

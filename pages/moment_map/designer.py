@@ -14,6 +14,7 @@ from snn_core.wording import amount, percent
 
 __all__ = ["draw"]
 
+COLOUR = {"attracting": "green", "repelling": "red", "neutral": "orange"}  # of a fixed point
 NAMES = {"torch": "PyTorch", "keras": "Keras"}
 
 
@@ -40,9 +41,9 @@ def draw(act: Activation) -> None:
 
 
 def _found(found: Design) -> None:
-    colour = {"attracting": "green", "repelling": "red"}.get(found.point.kind, "orange")
+    kind = found.point.kind
     st.markdown(
-        f":{colour}-badge[{found.point.kind}] **α = {amount(found.alpha, 10)}, "
+        f":{COLOUR[kind]}-badge[{kind}] **α = {amount(found.alpha, 10)}, "
         f"λ = {amount(found.scale, 10)}**. "
         f"{plain(found.verdict)} Largest singular value "
         f"{amount(found.point.spectral_norm)}. Alpha dropout that keeps "
@@ -81,15 +82,14 @@ def _use(found: Design) -> None:
 
 def _affine(act: Activation) -> None:
     found = normalized(act)
-    colour = {"attracting": "green", "repelling": "red"}.get(found.kind, "orange")
     size = amount(abs(found.eigenvalue))
     says = {
         "attracting": f"each layer multiplies a deviation of the variance by {size}",
         "repelling": f"each layer multiplies a deviation of the variance by {size}, so it leaves",
         "neutral": "a deviation of the variance keeps its size",
     }[found.kind]
+    b = f"{'+' if found.b >= 0 else '−'} {amount(abs(found.b), 8)}"
     st.markdown(
-        f":{colour}-badge[{found.kind}] {plain(act.label)}: **{amount(found.a, 8)} · f(z) "
-        f"{'+' if found.b >= 0 else '−'} {amount(abs(found.b), 8)}** keeps mean 0 and variance 1 "
-        f"at ω = 0 and τ = 1; {says}."
+        f":{COLOUR[found.kind]}-badge[{found.kind}] {plain(act.label)}: **{amount(found.a, 8)} · "
+        f"f(z) {b}** keeps mean 0 and variance 1 at ω = 0 and τ = 1; {says}."
     )

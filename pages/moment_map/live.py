@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from pages.moment_map import plane, proofs
+from pages.moment_map import figures, plane, text
 from pages.ui import page_settings
 from pages.ui.live import work
 from pages.ui.live.channel import Question, Send
+from snn_core import tables
 from snn_core.spec import activation_of, from_query
-from snn_core.tables import number
 
 __all__ = ["answer"]
 
@@ -19,32 +17,22 @@ def answer(visitor: str, question: Question | None, send: Send) -> None:
     if question is None:
         return
     experiment, view = from_query(question.query), question.view
-    theorem, domain = proofs.domain_of(view.get("domain", ""))
-    asked = plane.Asked(
+
+    def number(name: str) -> float:
+        low, high, usual = page_settings.MAP.numbers[name]
+        try:
+            said = float(view.get(name, usual))
+        except ValueError:
+            said = float("nan")
+        return tables.number(name, said, low, high)
+
+    act, axis, domain = (
         activation_of(experiment.network),
-        _number(view, "omega"),
-        _number(view, "tau"),
-        (_number(view, "mean"), _number(view, "variance")),
-        plane.is_log(view.get("axis", ""), domain),
-        (_range(view, "mean"), _range(view, "variance")),
-        tuple(domain),
-        theorem,
-        moving=True,
+        view.get("axis", ""),
+        view.get("domain", ""),
     )
-    shown = plane.seen(asked)
+    asked = plane.asked(act, number, axis, domain, moving=True)
+    seen = plane.seen(asked)
     p = work.found((plane.fed(experiment, asked.start), False, True))
-    drawn = {"chart": "plane", "figure": plane.figure(asked, shown, p)}
-    send({"n": question.n, "stage": "done", "alt": plane.alt(asked, shown)} | drawn)
-
-
-def _range(view: Mapping[str, str], side: str) -> tuple[float, float]:
-    return _number(view, f"{side}_low"), _number(view, f"{side}_high")
-
-
-def _number(view: Mapping[str, str], name: str) -> float:
-    low, high, usual = page_settings.MAP.numbers[name]
-    try:
-        said = float(view.get(name, usual))
-    except ValueError:
-        said = float("nan")
-    return number(name, said, low, high)
+    drawn = {"chart": "plane", "figure": figures.moment_map(asked, seen, p)}
+    send({"n": question.n, "stage": "done", "alt": text.alt(asked, seen)} | drawn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pages.moment_map import figures, text
+from pages.moment_map import phase_figures, text
 from pages.ui import controls, results, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import plain
@@ -42,7 +42,9 @@ def draw(act: Activation) -> None:
     said = _said(here, curve)
     caption = f"{act.label}, σ_w {amount(w)}, σ_b {amount(b)}"
     plotly_view(
-        figures.phases(WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth", caption),
+        phase_figures.phases(
+            WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth", caption
+        ),
         "phases",
         f"Phases of {act.label}. {said}",
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.moment_map import designer, mean_field, plane, proofs, text
+from pages.moment_map import designer, figures, mean_field, plane, proofs, text
 from pages.ui import controls, notices, page_settings, results, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.page_link import PROPAGATE, page_link
@@ -80,27 +80,21 @@ def _map(experiment: Experiment) -> None:
     """Draws plane and activation, and says in words what is seen."""
     start = (session.number("mean"), session.number("variance"))
     p, about = _network(experiment, start)
-    theorem, domain = proofs.domain_of(proofs.looked_at())
-    asked = plane.Asked(
+    asked = plane.asked(
         activation_of(experiment.network),
-        session.number("omega"),
-        session.number("tau"),
-        start,
-        plane.is_log(session.view("axis", AXES), domain),
-        proofs.own_box(),
-        tuple(domain),
-        theorem,
+        session.number,
+        session.view("axis", AXES),
+        proofs.looked_at(),
     )
-    shown = plane.seen(asked)
+    seen = plane.seen(asked)
     plotly_view(
-        plane.figure(asked, shown, p),
+        figures.moment_map(asked, seen, p),
         "plane",
-        plane.alt(asked, shown),
+        text.alt(asked, seen),
         question=_question(experiment),
         on_point=_clicked,
     )
-    incoming = asked.incoming
-    st.markdown(f"{text.settles(shown.found, shown.limit)} {text.shape(asked.act, *incoming)}")
+    st.markdown(f"{text.settles(seen)} {text.shape(asked)}")
     st.caption(f"{text.PLANE} {text.SHAPE}")
     if about:
         st.caption(about)
@@ -178,11 +172,8 @@ def _tabs(experiment: Experiment) -> None:
     act = activation_of(experiment.network)
     for tab, draw in zip(views.tabs(list(TABS)), TABS.values(), strict=True):
         if tab.open:
-            with tab:
-                try:
-                    draw(act)
-                except (ValueError, MemoryError, RuntimeError) as error:
-                    st.error(notices.sentence(error))
+            with tab, notices.guarded():
+                draw(act)
 
 
 TABS = {"Proofs": proofs.draw, "Designer": designer.draw, "Mean field": mean_field.draw}

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import controls, results, session, views
+from pages.ui import controls, notices, results, session, views
 from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export import certificate_json
@@ -32,8 +33,9 @@ from snn_core.theory.certificates import (
     theorem_3,
 )
 
-__all__ = ["domain_of", "draw", "looked_at", "own_box"]
+__all__ = ["Box", "domain_of", "draw", "looked_at"]
 
+Box = tuple[tuple[float, float], tuple[float, float]]  # of means, of variances
 PATIENCE = 0.3  # seconds without a sign of life
 SECONDS = 20.0  # that a proof may take
 BOXES = 200_000
@@ -100,8 +102,12 @@ CARDS = {
         entry_theorem,
     ),
 }
-SIDES = ("mean", "variance", "omega", "tau")
-SYMBOL = {"mean": "μ", "variance": "ν", "omega": "ω", "tau": "τ"}
+VERDICTS = {
+    True: ("green", "proved"),
+    False: ("red", "refuted"),
+    None: ("orange", "not decided"),
+}
+SYMBOL = {"mean": "μ", "variance": "ν", "omega": "ω", "tau": "τ"}  # of a box's sides
 
 
 def draw(act: Activation) -> None:
@@ -113,62 +119,34 @@ def draw(act: Activation) -> None:
             st.markdown(f"**{card.title}** (SELU)  \n{card.says}")
             st.caption(card.symbols)
             with st.container(horizontal=True):
-                _button(name, "Prove it")
-                _show_button(name)
-            _result(name, wanted, card.prove)
-            if name == "theorem_1" and name in st.session_state["proofs"]:
+                _prove_button(name, "Prove it")
+                shown = looked_at() == name
+                st.button(
+                    "Shown above" if shown else "Show on the plane",
+                    key=f"show.{name}",
+                    on_click=_show,
+                    args=(name,),
+                    type="tertiary",
+                    disabled=shown,
+                    help="Draws the theorem's domain of mean and variance on the plane.",
+                )
+            found = _result(name, wanted == name, card.prove)
+            if name == "theorem_1" and found is not None:
                 st.markdown(results.kept(("sharp", name), _sharp))
     with st.container(border=True, key="card_own"):
         st.markdown(f"**Your own box, for {plain(act.label)}**")
-        chosen = views.choose(
+        claim = views.choose(
             "claim", "Claim: one layer", list(CLAIMS),
             "For every point of the box. Drag on the plane above to draw it.",
-            lambda claim: CLAIM_WORDS[claim], width=420,
+            CLAIM_WORDS.__getitem__, width=420,
         )  # fmt: skip
-        _sides()
-        box = {side: _range(side) for side in SIDES}
-        _button("own", "Prove it for this box")
-        named = f"own {act.name} {act.values} {chosen} {box}"
-        if wanted == "own":
-            wanted = named
-        _result(named, wanted, lambda **budget: certify(act, **box, claim=chosen, **budget))
+        box = _sides()
+        _prove_button("own", "Prove it for this box")
+        name = f"own {act.name} {act.values} {claim} {box}"
+        _result(name, wanted == "own", partial(certify, act, **box, claim=claim))
 
 
-def _sharp() -> str:
-    """Returns how much sharper than theorem 1 the truth is, with bounds that are proved."""
-    image, stretch = sharp_image("selu"), sharp_contraction("selu")
-    assert image is not None and stretch is not None
-    down, up = (lambda x: math.floor(x * 1e6) / 1e6), (lambda x: math.ceil(x * 1e6) / 1e6)
-    said = (
-        "Sharper, and proved too: from this domain the next mean is in "
-        f"[{down(image.mean_low.low):.6f}, {up(image.mean_high.high):.6f}], the next variance in "
-        f"[{down(image.variance_low.low):.6f}, {up(image.variance_high.high):.6f}], and no "
-        f"singular value is above {up(stretch.high):.6f}. (The paper prints −0.03106 as the least "
-        "mean of a fixed point; the map itself goes lower by 5×10⁻⁷.)"
-    )
-    return said.replace("[-", "[−")
-
-
-def _sides() -> None:
-    for pair in (SIDES[:2], SIDES[2:]):
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            for side in pair:
-                for end in ("low", "high"):
-                    label = f"{side} {SYMBOL[side]}, {'from' if end == 'low' else 'to'}"
-                    with st.container(width=150):
-                        controls.view_number(f"{side}_{end}", label)
-
-
-def _range(side: str) -> tuple[float, float]:
-    return session.number(f"{side}_low"), session.number(f"{side}_high")
-
-
-def own_box() -> tuple[tuple[float, float], tuple[float, float]]:
-    """Returns the box of means and variances that the page asks about."""
-    return _range("mean"), _range("variance")
-
-
-def domain_of(name: str) -> tuple[str, list[tuple[tuple[float, float], tuple[float, float]]]]:
+def domain_of(name: str) -> tuple[str, list[Box]]:
     """Returns the legend of a theorem's domain, the first's for no name, and its boxes."""
     name = name if name in CARDS else next(iter(CARDS))
     boxes = [(each.mean, each.variance) for each in CARDS[name].domains]
@@ -180,27 +158,13 @@ def looked_at() -> str:
     return session.view("domain", list(CARDS))
 
 
-def _show_button(name: str) -> None:
-    key, shown = f"show.{name}", looked_at() == name
-    st.button(
-        "Shown above" if shown else "Show on the plane",
-        key=key,
-        on_click=_show,
-        args=(name,),
-        type="tertiary",
-        disabled=shown,
-        help="Draws the theorem's domain of mean and variance on the plane.",
-    )
-
-
 def _show(name: str) -> None:
     session.touch()
     st.session_state[session.key("view.domain")] = name
 
 
-def _button(name: str, label: str) -> None:
-    key = f"prove.{name}"
-    st.button(label, key=key, on_click=_ask, args=(name,), type="primary")
+def _prove_button(name: str, label: str) -> None:
+    st.button(label, key=f"prove.{name}", on_click=_ask, args=(name,), type="primary")
 
 
 def _ask(name: str) -> None:
@@ -208,19 +172,31 @@ def _ask(name: str) -> None:
     _show(name)
 
 
-def _result(name: str, wanted: str | None, prove: Callable[..., Certificate]) -> None:
-    """Draws the result that is known of a claim; makes it first where it is wanted."""
+def _sides() -> dict[str, tuple[float, float]]:
+    """Draws the box's ends, two sides in a row; returns them."""
+    found = {}
+    for pair in (("mean", "variance"), ("omega", "tau")):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            for side in pair:
+                for end, word in (("low", "from"), ("high", "to")):
+                    with st.container(width=150):
+                        label = f"{side} {SYMBOL[side]}, {word}"
+                        controls.view_number(f"{side}_{end}", label)
+                found[side] = (session.number(f"{side}_low"), session.number(f"{side}_high"))
+    return found
+
+
+def _result(name: str, wanted: bool, prove: Callable[..., Certificate]) -> Certificate | None:
+    """Draws the result that is known of a claim, and returns it; makes it first if wanted."""
     known: dict[str, Certificate] = st.session_state.setdefault("proofs", {})
-    if name == wanted:
-        try:
+    if wanted:
+        with notices.guarded():
             known[name] = _made(prove)
-        except ValueError as error:
-            st.error(plain(str(error)))
-            return
         for old in list(known)[: -2 * len(CARDS)]:
             del known[old]
     if name in known:
         _say(name, known[name])
+    return known.get(name)
 
 
 def _made(prove: Callable[..., Certificate]) -> Certificate:
@@ -257,14 +233,11 @@ def _lane() -> threading.Semaphore:
 
 
 def _say(name: str, found: Certificate) -> None:
-    colour, verdict = {
-        True: ("green", "proved"),
-        False: ("red", "refuted"),
-        None: ("orange", "not decided"),
-    }[found.holds]
-    parts = [f":{colour}-badge[{verdict}] {plain(found.claim)}", plain(found.reason)]
-    parts.append(f"{found.boxes:,} boxes, {_seconds(found.seconds)}.")
-    st.markdown(" ".join(parts))
+    colour, verdict = VERDICTS[found.holds]
+    st.markdown(
+        f":{colour}-badge[{verdict}] {plain(found.claim)} {plain(found.reason)} "
+        f"{found.boxes:,} boxes, {_seconds(found.seconds)}."
+    )
     st.download_button(
         "Certificate (JSON)",
         lambda: certificate_json(found),
@@ -281,3 +254,18 @@ def _seconds(spent: float) -> str:
     if spent < 0.9995:
         return f"{1000 * spent:.{0 if spent >= 0.01 else 1}f} ms"
     return f"{spent:.{max(0, 1 - math.floor(math.log10(spent)))}f} s"
+
+
+def _sharp() -> str:
+    """Returns how much sharper than theorem 1 the truth is, with bounds that are proved."""
+    image, stretch = sharp_image("selu"), sharp_contraction("selu")
+    assert image is not None and stretch is not None
+    down, up = (lambda x: math.floor(x * 1e6) / 1e6), (lambda x: math.ceil(x * 1e6) / 1e6)
+    said = (
+        "Sharper, and proved too: from this domain the next mean is in "
+        f"[{down(image.mean_low.low):.6f}, {up(image.mean_high.high):.6f}], the next variance in "
+        f"[{down(image.variance_low.low):.6f}, {up(image.variance_high.high):.6f}], and no "
+        f"singular value is above {up(stretch.high):.6f}. (The paper prints −0.03106 as the least "
+        "mean of a fixed point; the map itself goes lower by 5×10⁻⁷.)"
+    )
+    return said.replace("[-", "[−")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from pages.moment_map.plane import Asked, Seen
 from pages.ui.text import plain
-from snn_core.activations import Activation
-from snn_core.theory.field import Orbit
-from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, words_of
-from snn_core.theory.search import FixedPoints
+from snn_core.theory.fixed_points import NoFixedPoint, words_of
 from snn_core.wording import amount, count, percent
 
 __all__ = [
-    "INTRODUCTION", "MEAN_FIELD", "MEASURED", "PLANE", "SHAPE", "SYMBOLS", "caption", "plane_alt",
-    "settles", "shape", "shape_alt",
+    "INTRODUCTION", "MEAN_FIELD", "MEASURED", "PLANE", "SHAPE", "SYMBOLS", "alt", "caption",
+    "settles", "shape",
 ]  # fmt: skip
 
 INTRODUCTION = (
@@ -68,8 +67,9 @@ field, of [Schoenholz et al. (2017)](https://arxiv.org/abs/1611.01232).
 """
 
 
-def settles(found: FixedPoints, limit: FixedPoint | NoFixedPoint | None) -> str:
+def settles(seen: Seen) -> str:
     """Returns what the map does, in bold its fixed points; then where the orbit goes."""
+    found, limit = seen.found, seen.limit
     parts = [f"**{plain(found.reason)}**"]
     parts += [point.contraction for point in found.points if point.kind == "attracting"]
     if isinstance(limit, NoFixedPoint):
@@ -78,13 +78,9 @@ def settles(found: FixedPoints, limit: FixedPoint | NoFixedPoint | None) -> str:
         parts.append(
             f"The orbit ends at {words_of((limit.mean, limit.variance))}; there the largest "
             f"singular value is {amount(limit.spectral_norm, 3)}, and the eigenvalues are "
-            f"{_listed(limit.eigenvalues)}."
+            f"{' and '.join(_value(complex(v)) for v in limit.eigenvalues)}."
         )
     return " ".join(parts)
-
-
-def _listed(values: np.ndarray) -> str:
-    return " and ".join(_value(complex(v)) for v in values)
 
 
 def _value(v: complex) -> str:
@@ -95,48 +91,35 @@ def _value(v: complex) -> str:
     return f"{amount(real, 3)} {'+' if imaginary > 0 else '−'} {amount(abs(imaginary), 3)}i"
 
 
-def shape(act: Activation, mean: float, variance: float) -> str:
+def shape(asked: Asked) -> str:
     """Returns which shares of the pre-activations are stretched, and cut."""
-    stretched, cut = _shares(act, mean, variance)
+    mean, variance = asked.incoming
+    t = np.linspace(-6.0, 6.0, 2001)
+    weight = np.exp(-0.5 * t * t) / np.exp(-0.5 * t * t).sum()
+    slope = asked.act.derivative(torch.from_numpy(mean + variance**0.5 * t)).abs().numpy()
+    stretched, cut = (float(weight[part].sum()) for part in (slope > 1.0, slope < 0.5))
     return (
         f"Of the pre-activations, {percent(stretched)} meet a slope above 1 and are stretched; "
         f"{percent(cut)} meet a slope below 0.5 and are mostly cut off."
     )
 
 
-def _shares(act: Activation, mean: float, variance: float) -> tuple[float, float]:
-    import torch
-
-    t = np.linspace(-6.0, 6.0, 2001)
-    weight = np.exp(-0.5 * t * t)
-    slope = act.derivative(torch.from_numpy(mean + variance**0.5 * t)).abs().numpy()
-    total = weight.sum()
-    return float(weight[slope > 1.0].sum() / total), float(weight[slope < 0.5].sum() / total)
-
-
-def plane_alt(found: FixedPoints, predicted: Orbit, omega: float, tau: float) -> str:
-    """Returns the plane's main numbers as a text."""
-    seen = np.flatnonzero(np.isfinite(predicted.variance))
-    last = int(seen[-1])
+def alt(asked: Asked, seen: Seen) -> str:
+    """Returns the figure's main numbers as a text."""
+    mean, variance = seen.predicted
+    last = int(np.flatnonzero(np.isfinite(variance))[-1])
+    begun, now = ((float(mean[at]), float(variance[at])) for at in (0, last))
     return (
-        f"Moment map at omega {amount(omega)}, tau {amount(tau)}. {found.reason} From "
-        f"{words_of(_at(predicted, 0))} the orbit reaches {words_of(_at(predicted, last))} after "
-        f"{count(last, 'layer')}."
+        f"Moment map at omega {amount(asked.omega)}, tau {amount(asked.tau)}. "
+        f"{seen.found.reason} From {words_of(begun)} the orbit reaches {words_of(now)} after "
+        f"{count(last, 'layer')}. {asked.act.label} and its slope. {shape(asked)}"
     )
 
 
-def caption(act: Activation, omega: float, tau: float, start: tuple[float, float]) -> str:
+def caption(asked: Asked) -> str:
     """Returns what the figure is of, in a line."""
+    mean, variance = asked.start
     return (
-        f"{act.label}, ω {amount(omega)}, τ {amount(tau)}; orbit from mean {amount(start[0])}, "
-        f"variance {amount(start[1])}"
+        f"{asked.act.label}, ω {amount(asked.omega)}, τ {amount(asked.tau)}; orbit from mean "
+        f"{amount(mean)}, variance {amount(variance)}"
     )
-
-
-def _at(path: Orbit, layer: int) -> tuple[float, float]:
-    return float(path.mean[layer]), float(path.variance[layer])
-
-
-def shape_alt(act: Activation, mean: float, variance: float) -> str:
-    """Returns the activation's graph as a text."""
-    return f"{act.label} and its slope. {shape(act, mean, variance)}"

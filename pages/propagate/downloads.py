@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from pages.propagate import figures, text
-from pages.ui import results as computed
+from pages.ui import results
 from pages.ui.chart.delta import numbers
 from pages.ui.text import caption
 from snn_core.export import propagation_csv, propagation_json
@@ -20,25 +20,26 @@ __all__ = ["draw", "figure_page"]
 HEIGHT, MARGIN = 480, 120  # pixels
 
 
-def draw(results: Sequence[Propagation], names: Sequence[str], scale: str) -> None:
-    """Draws the downloads; a file is made when asked for, of all measured by then."""
+def draw(drawn: Mapping[str, Propagation], scale: str) -> None:
+    """Draws the downloads of what is drawn, by its name, the page's own setting first.
+
+    A file is made when asked for, of all measured by then.
+    """
+    names, first = list(drawn), next(iter(drawn.values()))
 
     def measured() -> list[Propagation]:
-        return [computed.fullest(p) for p in results]
+        return [results.fullest(p) for p in drawn.values()]
 
     with st.popover("Download"):
-        st.caption(
-            "Of the setting shown and of all pins. PNG: the button at a figure's corner."
-            if len(results) > 1
-            else "Of the setting shown. PNG: the button at a figure's corner."
-        )
+        pins = " and of all pins" if len(drawn) > 1 else ""
+        st.caption(f"Of the setting shown{pins}. PNG: the button at a figure's corner.")
         for label, name, mime, make in (
             ("Numbers (CSV)", "propagation.csv", "text/csv",
              lambda: propagation_csv(measured(), names)),
             ("Numbers and settings (JSON)", "propagation.json", "application/json",
              lambda: propagation_json(measured(), names)),
             ("Figure (HTML, works offline)", "propagation.html", "text/html",
-             lambda: figure_page(figures.moments_by_layer(results[0], scale), results[0])),
+             lambda: figure_page(figures.moments_by_layer(first, scale), first)),
         ):  # fmt: skip
             st.download_button(label, make, name, mime, key=f"get.{name}", on_click="ignore")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.propagate import pin_figures
-from pages.ui import notices, results, views
+from pages.ui import results, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import option_name
 from snn_core.probes import FanIn
 from snn_core.spec import Experiment
 from snn_core.wording import amount
 
-__all__ = ["draw"]
+__all__ = ["ask", "draw"]
 
 MEANS = ("0.5", "0", "0.1", "0.25", "1", "2")
 ABOUT = (
@@ -27,20 +27,16 @@ ABOUT = (
 )
 
 
-def draw(shown: Experiment) -> None:
-    """Draws the experiment for the present activation and input mean."""
+def ask(shown: Experiment) -> FanIn | None:
+    """Draws the choice of the inputs' mean; returns the experiment, None where it is stopped."""
     st.markdown(ABOUT)
     mean = views.choose("mean", "Mean of the inputs", MEANS, "Of every input; the variance is 1.")
     net = shown.network
-    try:
-        found = results.fan_in(net.activation, net.activation_parameters, float(mean), shown)
-    except (ValueError, MemoryError, RuntimeError) as error:
-        st.error(notices.sentence(error))
-        return
-    if found is None:
-        st.info("Stopped.")
-        st.button("Measure after all", on_click=results.release, key="release_fan_in")
-        return
+    return results.fan_in(net.activation, net.activation_parameters, float(mean), shown)
+
+
+def draw(found: FanIn) -> None:
+    """Draws the experiment."""
     names = [option_name("constraint", name) for name in found.constraints]
     plotly_view(pin_figures.by_fan_in(found, names), "fan_in", _alt(found, names))
     st.caption(
@@ -51,10 +47,9 @@ def draw(shown: Experiment) -> None:
 
 
 def _alt(found: FanIn, names: list[str]) -> str:
-    spread = found.unit_spread[..., 0]
+    first, last = found.fan_ins[[0, -1]]
     each = "; ".join(
-        f"{name}: {amount(row[0])} at fan-in {found.fan_ins[0]:.0f}, {amount(row[-1])} at "
-        f"{found.fan_ins[-1]:.0f}"
-        for name, row in zip(names, spread, strict=True)
+        f"{name}: {amount(row[0])} at fan-in {first:.0f}, {amount(row[-1])} at {last:.0f}"
+        for name, row in zip(names, found.unit_spread[..., 0], strict=True)
     )
     return f"Standard deviation over units of the units' own means, against fan-in. {each}."

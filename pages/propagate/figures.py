@@ -6,6 +6,7 @@ No Streamlit and no computing of results here, so that a page, a report and a te
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,16 @@ __all__ = [
     "units_of_layer",
 ]
 
+Drawing = dict[str, Any]
 MOST_POINTS = 3000  # of a cloud; more are slow to draw and no clearer
 STANDARD_DEVIATIONS = 2
+# Quantiles that are drawn, with their group in the legend.
+LEVELS = {0.05: "tails", 0.25: "quarters", 0.5: "middle", 0.75: "quarters", 0.95: "tails"}
+STYLES = {
+    "middle": {"width": 2.2, "dash": "solid"},
+    "quarters": {"width": 1, "dash": "solid"},
+    "tails": {"width": 1, "dash": "dot"},
+}
 
 
 def identity(experiment: Experiment, scale: str) -> str:
@@ -45,233 +54,151 @@ def identity(experiment: Experiment, scale: str) -> str:
     return f"{hash((experiment, scale)):x}"
 
 
-def moments_by_layer(p: Propagation, scale: str = "auto") -> dict[str, Any]:
+def moments_by_layer(p: Propagation, scale: str = "auto") -> Drawing:
     """Returns mean and variance over depth, measured and predicted.
 
     A variance that leaves 1 geometrically is vanishing or exploding activations; seeds that fan
     out while the prediction stays put mean that the network is too narrow for the theory.
     """
-    x = np.arange(len(p.layers))
-    log = panels.log_scale(scale, p.variance, p.predicted.variance)
-    known = bool(np.isfinite(p.predicted.variance_sd).any())
-    spread = "±2 sd at this width (theory)" if known else "spread over seeds"
-    sides, axes = [], []
+    expected, x = p.predicted, np.arange(len(p.layers))
+    log = panels.log_scale(scale, p.variance, expected.variance)
+    known = bool(np.isfinite(expected.variance_sd).any())
     sizes = panels.median(p.variance)
     size = float(np.median(sizes[np.isfinite(sizes)])) if np.isfinite(sizes).any() else math.nan
-    for colour, measured, expected, sd, is_log, least in (
-        (MEAN, p.mean, p.predicted.mean, p.predicted.mean_sd, False, 0.1 * math.sqrt(size)),
-        (VARIANCE, p.variance, p.predicted.variance, p.predicted.variance_sd, log, 0.2 * size),
+    shown = []
+    for what, measured, theory, sd, is_log, least, colour in (
+        ("Mean", p.mean, expected.mean, expected.mean_sd, False, 0.1 * math.sqrt(size), MEAN),
+        (
+            "Variance",
+            p.variance,
+            expected.variance,
+            expected.variance_sd,
+            log,
+            0.2 * size,
+            VARIANCE,
+        ),
     ):
-        low, high = _spread(measured, expected, sd, is_log) if known else _range(measured, is_log)
-        sides.append(
-            [panels.band(x, low, high, NEUTRAL, "spread", 0.16)]
-            + panels.seeds_and_median(x, measured, colour, log=is_log)
-            + [panels.predicted(x, _shown(expected, is_log))]
-        )
+        if known:
+            low, high = _spread(measured, theory, sd, is_log)
+        else:
+            low, high = panels.extent(_shown(measured, is_log))
+        traces = [panels.band(x, low, high, NEUTRAL, "spread", 0.16)]
+        traces += _compared(measured, theory, colour, log=is_log)
         alive = np.isfinite(measured).any(axis=0)
-        shown = np.concatenate([measured.ravel(), low[alive], high[alive]])
-        axes.append(_log_ticks(shown) if is_log else _window(shown, expected, least))
-    keys = [*_keys(), panels.key(spread, "spread", panels.rgba(NEUTRAL, 0.3), width=10)]
-    drawn = panels.figure(
-        [
-            Panel("Mean of the activations", sides[0], x_axis=_layer_axis(p), y_axis=axes[0]),
-            Panel(
-                "Variance of the activations",
-                sides[1],
-                log=log,
-                x_axis=_layer_axis(p),
-                y_axis=axes[1],
-            ),
-        ],
-        keys,
-        caption=caption(p.experiment),
-    )
+        drawn = np.concatenate([measured.ravel(), low[alive], high[alive]])
+        axis = _log_ticks(drawn) if is_log else _window(drawn, theory, least)
+        shown.append(_over_layers(f"{what} of the activations", traces, p, is_log, axis))
+    spread = "±2 sd at this width (theory)" if known else "spread over seeds"
+    key = panels.key(spread, "spread", panels.rgba(NEUTRAL, 0.3), width=10)
+    drawn = panels.figure(shown, [*_keys(), key], caption=caption(p.experiment))
     drawn["layout"]["meta"]["prefix"] = "depth"
     return drawn
 
 
-def gradients_by_layer(p: Propagation, scale: str = "auto") -> dict[str, Any]:
+def gradients_by_layer(p: Propagation, scale: str = "auto") -> Drawing:
     """Returns the gradient's variance and mean over depth.
 
     Read from right to left: the gradient enters at the last layer with variance 1. A straight
     slope on the logarithmic axis is a vanishing or exploding gradient.
     """
     assert p.gradient_variance is not None and p.gradient_mean is not None
-    x = np.arange(len(p.layers))
     expected = p.predicted.gradient_variance
     log = panels.log_scale(scale, p.gradient_variance, expected)
-    variance = panels.seeds_and_median(x, p.gradient_variance, GRADIENT, log=log)
-    variance += [panels.predicted(x, _shown(expected, log))]
-    mean = panels.seeds_and_median(x, p.gradient_mean, GRADIENT)
+    variance = _compared(p.gradient_variance, expected, GRADIENT, log=log)
+    mean = _compared(p.gradient_mean, None, GRADIENT)
     return panels.figure(
         [
-            Panel("Variance of the gradient", variance, log=log, x_axis=_layer_axis(p)),
-            Panel("Mean of the gradient", mean, x_axis=_layer_axis(p)),
+            _over_layers("Variance of the gradient", variance, p, log),
+            _over_layers("Mean of the gradient", mean, p),
         ],
         _keys(),
         caption=caption(p.experiment),
     )
 
 
-def distribution_by_layer(p: Propagation) -> dict[str, Any]:
-    """Returns the histogram of every layer as one column of a heat map, with quantile lines.
-
-    Mass piling up at one value is saturation; quantiles that close on a line are a dying network.
-    The value axis is the histogram's own: nearly linear about the typical size, logarithmic
-    beyond, so that layers that vanish or explode stay in the picture.
-    """
-    assert p.detail is not None
-    x, edges = np.arange(len(p.layers)), p.detail.edges
-    share = np.nanmean(np.where(np.isfinite(p.detail.histogram), p.detail.histogram, 0), axis=0)
-    peak = share.max(axis=1, keepdims=True)
-    middles = np.broadcast_to((edges[1:] + edges[:-1]) / 2, share.shape)
-    heat = {
-        "type": "heatmap",
-        "x": x,
-        "y": np.arange(len(edges)),
-        # The root keeps a tail in sight beside a layer half of whose values are exactly 0.
-        "z": np.sqrt(share / np.where(peak > 0, peak, 1)).T,
-        "customdata": np.stack([middles.T, 100 * share.T], axis=-1),
-        "colorscale": [
-            [k, panels.rgba(MEAN, much)] for k, much in ((0, 0), (0.05, 0.04), (1, 0.65))
-        ],
-        "showscale": False,
-        "hovertemplate": "layer %{x}, value %{customdata[0]:.3g}: %{customdata[1]:.2f} % of them"
-        "<extra></extra>",
-    }
-    lines = []
-    for level, group in (
-        (0.05, "tails"), (0.25, "quarters"), (0.5, "q0.5"), (0.75, "quarters"), (0.95, "tails"),
-    ):  # fmt: skip
-        values = panels.median(p.detail.quantiles[:, :, QUANTILES.index(level)])
-        name = "median" if level == 0.5 else f"{100 * level:g} % quantile"
-        style = {
-            "width": 2.2 if level == 0.5 else 1,
-            "dash": "dot" if group == "tails" else "solid",
-        }
-        at = np.interp(values, edges, np.arange(len(edges)))
-        line = panels.line(x, np.where(np.isfinite(values), at, np.nan), INK, name, group, **style)
-        hover = {
-            "customdata": values,
-            "hovertemplate": f"{name} %{{customdata:.4g}}<extra></extra>",
-        }
-        lines.append(line | hover)
-    keys = [
-        panels.key("median", "q0.5", INK, width=2.2),
-        panels.key("25 % and 75 %", "quarters", INK, width=1),
-        panels.key("5 % and 95 %", "tails", INK, width=1, dash="dot"),
-    ]
-    panel = Panel(
-        "Distribution of the activations, every layer to its own peak",
-        [heat, *lines],
-        x_axis=_layer_axis(p) | {"showgrid": False},
-        y_axis={"showgrid": False, "range": [0, len(edges) - 1]} | _value_ticks(edges),
-    )
-    return panels.figure([panel], keys, hover="closest", caption=caption(p.experiment))
-
-
-def _value_ticks(edges: np.ndarray) -> dict[str, Any]:
-    """Returns round tick values, where they stand in the histogram, none closer than 5 bins."""
-    top = math.floor(math.log10(np.abs(edges[[0, -1]]).max()))
-    sizes = [f * 10.0**k for f in (1, 5, 2) for k in range(top, top - 40, -1)]
-    kept: dict[float, float] = {}
-    for value in (0.0, *(sign * size for size in sizes for sign in (1, -1))):
-        at = float(np.interp(value, edges, np.arange(len(edges))))
-        far = all(abs(at - other) >= 5 for other in kept.values())
-        if edges[0] <= value <= edges[-1] and far:
-            kept[value] = at
-    # A zoom made on another set of bins means nothing on this one.
-    ticks = {"uirevision": f"{edges[0]:.3g} {edges[-1]:.3g}"}
-    return ticks | {
-        "tickvals": list(kept.values()),
-        "ticktext": [f"{v:g}".replace("-", "−") for v in kept],
-    }
-
-
-def units_of_layer(
-    p: Propagation, layer: int, expected: tuple[np.ndarray, np.ndarray] | None
-) -> dict[str, Any]:
-    """Returns the units of one hidden layer: omega against tau, and each unit's own moments.
-
-    ``layer`` counts from 1; ``expected`` is the SNN map's ``(mean, variance)`` of every unit for
-    its own omega and tau, ``(seeds, units)`` each. Points far from the diagonal are units whose
-    input is not what the map assumes: one normal law for all.
-    """
-    assert p.detail is not None
-    omega, tau = p.detail.unit_omega[layer - 1], p.detail.unit_tau[layer - 1]
-    pick = _sample(omega.size)
-    cloud = _cloud(omega, tau, pick, "omega %{x:.3f}, tau %{y:.3f}")
-    (left, right), (low, high) = THEOREM_1_OMEGA, THEOREM_1_TAU
-    box = {"type": "rect", "x0": left, "x1": right, "y0": low, "y1": high}
-    box |= {"line": {"color": INK, "width": 2.5}, "layer": "above"}
-    box |= {"label": {"text": "Theorem 1", "textposition": "top center", "yanchor": "bottom"}}
-    title = "Units against Theorem 1's box"
-    shown = [Panel(title, [cloud], "omega = Σ w", "tau = Σ w²", shapes=[box])]
-    if expected is not None:
-        measured = (p.detail.unit_mean[layer], p.detail.unit_variance[layer])
-        for title, ours, theirs in zip(("Mean", "Variance"), measured, expected, strict=True):
-            dots = _cloud(theirs, ours, pick, "predicted %{x:.4g}, measured %{y:.4g}")
-            both = np.concatenate([np.ravel(theirs)[pick], np.ravel(ours)[pick]])
-            ends = _ends(both)
-            diagonal = panels.predicted(ends, ends, "as predicted")
-            x = "predicted from its own omega, tau"
-            shown.append(Panel(f"{title} of each unit", [dots, diagonal], x, "measured"))
-    else:
-        mean, variance = p.detail.unit_mean[layer], p.detail.unit_variance[layer]
-        dots = _cloud(mean, variance, pick, "mean %{x:.4g}, variance %{y:.4g}")
-        what = "channel" if p.layers[layer].startswith("conv") else "unit"
-        shown.append(Panel(f"Every {what} over the data", [dots], "mean", "variance"))
-    said = f"Layer {layer}. {caption(p.experiment)}"
-    return panels.figure(shown, hover="closest", caption=said)
-
-
-def saturation_by_layer(p: Propagation) -> dict[str, Any]:
+def saturation_by_layer(p: Propagation) -> Drawing:
     """Returns saturation, correlation between samples, and what the variance is made of.
 
     Dead units pass nothing on; a correlation of 1 means that the network maps every input to the
     same output, and then the variance lies between units, not within them.
     """
     assert p.detail is not None
-    d, x = p.detail, np.arange(len(p.layers))
-    share = panels.seeds_and_median(x, d.saturated, SATURATED, "saturated")
-    share += panels.seeds_and_median(x, d.dead, NEUTRAL, "dead units")
-    alike = panels.seeds_and_median(x, d.correlation, CORRELATION)
-    alike += [panels.predicted(x, p.predicted.correlation)]
+    d, expected = p.detail, p.predicted
+    share = _compared(d.saturated, None, SATURATED, "saturated")
+    share += _compared(d.dead, None, NEUTRAL, "dead units")
     log = panels.log_scale("auto", d.within, d.between)
-    parts = panels.seeds_and_median(x, d.within, VARIANCE, "within units", log=log)
-    parts += panels.seeds_and_median(x, d.between, UNITS, "between units", log=log)
-    parts += [
-        panels.predicted(x, _shown(p.predicted.within, log), "within, predicted"),
-        panels.predicted(x, _shown(p.predicted.between, log), "between, predicted"),
-    ]
-    axis = _layer_axis(p)
-    fixed = {"range": [-0.03, 1.03]}
+    within = _compared(d.within, expected.within, VARIANCE, "within units", "within, ", log)
+    between = _compared(d.between, expected.between, UNITS, "between units", "between, ", log)
+    parts = [*within[:-1], *between[:-1], within[-1], between[-1]]  # predictions on top
+    ticks = _log_ticks(np.concatenate([d.within, d.between])) if log else {}
+    shares = f"Share {_coloured('saturated', SATURATED)} and {_coloured('dead', NEUTRAL)}"
+    of_parts = f"Variance {_coloured('within', VARIANCE)}, {_coloured('between', UNITS)} units"
+    alike = _compared(d.correlation, expected.correlation, CORRELATION)
     return panels.figure(
         [
-            Panel(
-                f"Share {_coloured('saturated', SATURATED)} and {_coloured('dead', NEUTRAL)}",
-                share,
-                x_axis=axis,
-                y_axis=fixed,
-            ),
-            Panel("Correlation of two samples", alike, x_axis=axis),
-            Panel(
-                f"Variance {_coloured('within', VARIANCE)}, {_coloured('between', UNITS)} units",
-                parts,
-                log=log,
-                x_axis=axis,
-                y_axis=_log_ticks(np.concatenate([d.within, d.between])) if log else {},
-            ),
+            _over_layers(shares, share, p, axis={"range": [-0.03, 1.03]}),
+            _over_layers("Correlation of two samples", alike, p),
+            _over_layers(of_parts, parts, p, log, ticks),
         ],
         _keys(),
         caption=caption(p.experiment),
     )
 
 
-def _layer_axis(p: Propagation) -> dict[str, Any]:
+def _over_layers(
+    title: str,
+    traces: Sequence[Drawing],
+    p: Propagation,
+    log: bool = False,
+    axis: Drawing | None = None,
+) -> Panel:
     """Whole layers only: short networks get one tick a layer, long ones what Plotly chooses."""
-    last = len(p.layers) - 1
-    return {"dtick": 1} if last <= 10 else {"nticks": 9}
+    ticks = {"dtick": 1} if len(p.layers) <= 11 else {"nticks": 9}
+    return Panel(title, traces, log=log, x_axis=ticks, y_axis=axis)
+
+
+def _compared(
+    measured: np.ndarray,
+    expected: np.ndarray | None,
+    colour: str,
+    name: str = "median",
+    part: str = "",
+    log: bool = False,
+) -> list[Drawing]:
+    """The seeds with their median, and the prediction where there is one."""
+    x = np.arange(measured.shape[1])
+    traces = panels.seeds_and_median(x, measured, colour, name, log)
+    if expected is not None:
+        traces.append(panels.predicted(x, _shown(expected, log), f"{part}predicted"))
+    return traces
+
+
+def _keys() -> list[Drawing]:
+    return [
+        panels.key("predicted for wide random networks", "predicted", INK, width=2, dash="dash"),
+        panels.key("median of the seeds", "median", width=2.5),
+        panels.key("middle half", "middle", panels.rgba(NEUTRAL, 0.5), width=8),
+        panels.key("each seed", "seeds", panels.rgba(NEUTRAL, 0.6), width=1),
+    ]
+
+
+def _coloured(text: str, colour: str) -> str:
+    return f'<span style="color:{colour}">{text}</span>'
+
+
+def _shown(values: np.ndarray, log: bool) -> np.ndarray:
+    return panels.positive(values) if log else values
+
+
+def _spread(
+    measured: np.ndarray, expected: np.ndarray, sd: np.ndarray, log: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two standard deviations about the prediction; on a logarithmic axis never down to 0."""
+    low, high = expected - STANDARD_DEVIATIONS * sd, expected + STANDARD_DEVIATIONS * sd
+    if log:
+        middle = panels.median(panels.positive(measured))
+        low = np.fmax(low, np.fmin(panels.positive(expected), middle) / 10)
+    return low, high
 
 
 def _window(shown: np.ndarray, expected: np.ndarray, least: float) -> dict[str, Any]:
@@ -298,65 +225,108 @@ def _log_ticks(shown: np.ndarray) -> dict[str, Any]:
     return {"dtick": math.ceil(decades / 6)} if decades >= 2 else {}
 
 
-def _keys() -> list[dict[str, Any]]:
-    return [
-        panels.key("predicted for wide random networks", "predicted", INK, width=2, dash="dash"),
-        panels.key("median of the seeds", "median", width=2.5),
-        panels.key("middle half", "middle", panels.rgba(NEUTRAL, 0.5), width=8),
-        panels.key("each seed", "seeds", panels.rgba(NEUTRAL, 0.6), width=1),
-    ]
+def distribution_by_layer(p: Propagation) -> Drawing:
+    """Returns the histogram of every layer as one column of a heat map, with quantile lines.
 
-
-def _coloured(text: str, colour: str) -> str:
-    return f'<span style="color:{colour}">{text}</span>'
-
-
-def _shown(values: np.ndarray, log: bool) -> np.ndarray:
-    return _positive(values) if log else values
-
-
-def _positive(values: np.ndarray) -> np.ndarray:
-    return np.where(values > 0, values, np.nan)
-
-
-def _spread(
-    measured: np.ndarray, expected: np.ndarray, sd: np.ndarray, log: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Two standard deviations about the prediction; on a logarithmic axis never down to 0."""
-    low, high = expected - STANDARD_DEVIATIONS * sd, expected + STANDARD_DEVIATIONS * sd
-    if log:
-        floor = np.fmin(_positive(expected), panels.median(_positive(measured))) / 10
-        low = np.fmax(low, floor)
-    return low, high
-
-
-def _range(measured: np.ndarray, log: bool) -> tuple[np.ndarray, np.ndarray]:
-    """From the smallest to the largest finite seed of every layer."""
-    shown = _positive(measured) if log else measured
-    low, high = np.full((2, measured.shape[1]), np.nan)
-    for index, column in enumerate(shown.T):
-        finite = column[np.isfinite(column)]
-        if len(finite):
-            low[index], high[index] = finite.min(), finite.max()
-    return low, high
-
-
-def _sample(count: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).astype(int))
-
-
-def _cloud(x: np.ndarray, y: np.ndarray, pick: np.ndarray, hover: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": panels.drawable(np.ravel(x)[pick]),
-        "y": panels.drawable(np.ravel(y)[pick]),
-        "marker": {"color": panels.rgba(UNITS, 0.3), "size": 4},
-        "showlegend": False,
-        "hovertemplate": f"{hover}<extra></extra>",
+    Mass piling up at one value is saturation; quantiles that close on a line are a dying network.
+    The value axis is the histogram's own: nearly linear about the typical size, logarithmic
+    beyond, so that layers that vanish or explode stay in the picture.
+    """
+    assert p.detail is not None
+    x, edges = np.arange(len(p.layers)), p.detail.edges
+    share = np.nanmean(np.where(np.isfinite(p.detail.histogram), p.detail.histogram, 0), axis=0)
+    peak = share.max(axis=1, keepdims=True)
+    middles = np.broadcast_to((edges[1:] + edges[:-1]) / 2, share.shape)
+    tints = ((0, 0), (0.05, 0.04), (1, 0.65))
+    heat = {
+        "type": "heatmap",
+        "x": x,
+        "y": np.arange(len(edges)),
+        # The root keeps a tail in sight beside a layer half of whose values are exactly 0.
+        "z": np.sqrt(share / np.where(peak > 0, peak, 1)).T,
+        "customdata": np.stack([middles.T, 100 * share.T], axis=-1),
+        "colorscale": [[at, panels.rgba(MEAN, much)] for at, much in tints],
+        "showscale": False,
+        "hovertemplate": "layer %{x}, value %{customdata[0]:.3g}: %{customdata[1]:.2f} % of them"
+        "<extra></extra>",
     }
+    lines = []
+    for level, group in LEVELS.items():
+        values = panels.median(p.detail.quantiles[:, :, QUANTILES.index(level)])
+        name = "median" if level == 0.5 else f"{100 * level:g} % quantile"
+        at = np.where(np.isfinite(values), _row(values, edges), np.nan)
+        line = panels.line(x, at, INK, name, group, **STYLES[group])
+        hover = f"{name} %{{customdata:.4g}}<extra></extra>"
+        lines.append(line | {"customdata": values, "hovertemplate": hover})
+    said = {"middle": "median", "quarters": "25 % and 75 %", "tails": "5 % and 95 %"}
+    keys = [panels.key(name, group, INK, **STYLES[group]) for group, name in said.items()]
+    title = "Distribution of the activations, every layer to its own peak"
+    rows = {"showgrid": False, "range": [0, len(edges) - 1]} | _value_ticks(edges)
+    panel = _over_layers(title, [heat, *lines], p, axis=rows)
+    drawn = panels.figure([panel], keys, hover="closest", caption=caption(p.experiment))
+    drawn["layout"]["xaxis"]["showgrid"] = False
+    return drawn
 
 
-def _ends(values: np.ndarray) -> np.ndarray:
-    finite = values[np.isfinite(values)]
-    return np.array([finite.min(), finite.max()]) if len(finite) else np.array([np.nan, np.nan])
+def _row(values: np.ndarray | float, edges: np.ndarray) -> np.ndarray:
+    """Where values stand among the bins."""
+    return np.asarray(np.interp(values, edges, np.arange(len(edges))))
+
+
+def _value_ticks(edges: np.ndarray) -> Drawing:
+    """Returns round tick values, where they stand in the histogram, none closer than 5 bins."""
+    top = math.floor(math.log10(np.abs(edges[[0, -1]]).max()))
+    sizes = [f * 10.0**k for f in (1, 5, 2) for k in range(top, top - 40, -1)]
+    kept: dict[float, float] = {}
+    for value in (0.0, *(sign * size for size in sizes for sign in (1, -1))):
+        at = float(_row(value, edges))
+        far = all(abs(at - other) >= 5 for other in kept.values())
+        if edges[0] <= value <= edges[-1] and far:
+            kept[value] = at
+    # A zoom made on another set of bins means nothing on this one.
+    names = [f"{value:g}".replace("-", "−") for value in kept]
+    ticks = {"tickvals": list(kept.values()), "ticktext": names}
+    return ticks | {"uirevision": f"{edges[0]:.3g} {edges[-1]:.3g}"}
+
+
+def units_of_layer(
+    p: Propagation, layer: int, expected: tuple[np.ndarray, np.ndarray] | None
+) -> Drawing:
+    """Returns the units of one hidden layer: omega against tau, and each unit's own moments.
+
+    ``layer`` counts from 1; ``expected`` is the SNN map's ``(mean, variance)`` of every unit for
+    its own omega and tau, ``(seeds, units)`` each. Points far from the diagonal are units whose
+    input is not what the map assumes: one normal law for all.
+    """
+    assert p.detail is not None
+    omega, tau = p.detail.unit_omega[layer - 1], p.detail.unit_tau[layer - 1]
+    mean, variance = p.detail.unit_mean[layer], p.detail.unit_variance[layer]
+    line = {"color": INK, "width": 2.5}
+    label = {"text": "Theorem 1", "textposition": "top center", "yanchor": "bottom"}
+    box = panels.box(THEOREM_1_OMEGA, THEOREM_1_TAU, line=line, layer="above", label=label)
+    cloud = _cloud(omega, tau, "omega %{x:.3f}, tau %{y:.3f}")
+    title = "Units against Theorem 1's box"
+    shown = [Panel(title, [cloud], "omega = Σ w", "tau = Σ w²", shapes=[box])]
+    if expected is None:
+        dots = _cloud(mean, variance, "mean %{x:.4g}, variance %{y:.4g}")
+        what = "channel" if p.layers[layer].startswith("conv") else "unit"
+        shown.append(Panel(f"Every {what} over the data", [dots], "mean", "variance"))
+    else:
+        x = "predicted from its own omega, tau"
+        for what, ours, theirs in zip(
+            ("Mean", "Variance"), (mean, variance), expected, strict=True
+        ):
+            dots = _cloud(theirs, ours, "predicted %{x:.4g}, measured %{y:.4g}")
+            ends = np.array(panels.extent(np.concatenate([dots["x"], dots["y"]])))
+            diagonal = panels.predicted(ends, ends, "as predicted")
+            shown.append(Panel(f"{what} of each unit", [dots, diagonal], x, "measured"))
+    said = f"Layer {layer}. {caption(p.experiment)}"
+    return panels.figure(shown, hover="closest", caption=said)
+
+
+def _cloud(x: np.ndarray, y: np.ndarray, hover: str) -> Drawing:
+    """A dot for every unit, or for few enough of them."""
+    drawn = np.unique(np.linspace(0, x.size - 1, min(x.size, MOST_POINTS)).astype(int))
+    x, y = (panels.drawable(np.ravel(values)[drawn]) for values in (x, y))
+    marker = {"color": panels.rgba(UNITS, 0.3), "size": 4}
+    return panels.scatter(x, y, hover, mode="markers", marker=marker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -9,13 +10,12 @@ import numpy as np
 import streamlit as st
 
 from pages.propagate import verdict
-from pages.propagate.cell_grid import cell_grid, picked
-from pages.ui import results, session
+from pages.propagate.cell_grid import cell_grid
+from pages.ui import session
 from pages.ui.panels import median
 from pages.ui.text import option_name
 from snn_core.probes import KINDS
-from snn_core.spec import Experiment
-from snn_core.sweep import Cell
+from snn_core.sweep import Cell, Grid
 from snn_core.wording import brief
 
 __all__ = ["draw"]
@@ -29,31 +29,26 @@ WORDS = (
 )
 
 
-def draw(shown: Experiment) -> None:
-    """Draws the table, with progress and a way to stop while it is computed."""
-    found = results.variants(shown)
-    if found is None:
-        st.info("Stopped.")
-        st.button("Compute the table after all", on_click=results.release, key="release_grid")
-        return
+def draw(found: tuple[Grid, Sequence[Cell]]) -> None:
+    """Draws the table."""
     layout, cells = found
-    spans = [np.log10(v[v > 0]) for cell in cells if (v := _variance(cell)) is not None]
-    together = np.concatenate(spans) if spans else np.zeros(1)
-    high = float(np.clip(np.abs(together).max(initial=NARROWEST), NARROWEST, WIDEST))
+    together = np.concatenate([np.zeros(1), *(_decades(cell) for cell in cells)])
+    high = float(np.clip(np.abs(together).max(), NARROWEST, WIDEST))
     rows = [option_name("constraint", name) for name in layout.rows]
     columns = [option_name("activation", name) for name in layout.columns]
     drawn = [_drawn(cell, high) for cell in cells]
-    cell_grid("variants", WORDS, rows, columns, drawn, partial(_open, list(cells)))
+    cell_grid("variants", WORDS, rows, columns, drawn, partial(_open, cells))
     if layout.reduced:
         st.caption(layout.reduced)
 
 
-def _variance(cell: Cell) -> np.ndarray | None:
+def _decades(cell: Cell) -> np.ndarray:
+    """The logarithms of all variances that a cell shows."""
     p = cell.propagation
     if p is None:
-        return None
+        return np.zeros(0)
     values = np.concatenate([median(p.variance), p.predicted.variance])
-    return values[np.isfinite(values)]
+    return np.log10(values[np.isfinite(values) & (values > 0)])
 
 
 def _drawn(cell: Cell, high: float) -> dict[str, Any]:
@@ -61,12 +56,12 @@ def _drawn(cell: Cell, high: float) -> dict[str, Any]:
     p = cell.propagation
     if p is None:
         return {"id": _id(cell), "problem": cell.problem.partition(".")[0] + "."}
-    found = verdict.diagnosis_of(p)
+    found, measured = verdict.diagnosis_of(p), median(p.variance)
     return {
         "id": _id(cell),
         "label": f"{name}: {verdict.short(found)}",
-        "text": f"{KINDS[found.kind]} · {brief(float(median(p.variance)[-1]))}",
-        "measured": _logs(median(p.variance)),
+        "text": f"{KINDS[found.kind]} · {brief(float(measured[-1]))}",
+        "measured": _logs(measured),
         "predicted": _logs(p.predicted.variance),
         "low": -high,
         "high": high,
@@ -84,9 +79,8 @@ def _logs(values: np.ndarray) -> list[float | None]:
     ]
 
 
-def _open(cells: list[Cell]) -> None:
+def _open(cells: Sequence[Cell], chosen: str) -> None:
     """Takes over the constraint and the activation of the cell that was chosen."""
-    chosen = next((cell for cell in cells if _id(cell) == picked("variants")), None)
-    if chosen is None:
-        return
-    session.load_preset(constraint=chosen.row, activation=chosen.column)
+    for cell in cells:
+        if _id(cell) == chosen:
+            session.load_preset(constraint=cell.row, activation=cell.column)

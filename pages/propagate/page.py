@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -87,7 +88,7 @@ def _question(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _tools(p: Propagation, drawn: list[Propagation]) -> None:
+def _tools(p: Propagation, drawn: Mapping[str, Propagation]) -> None:
     """Draws what can be done with a result: compare, break, share, take away."""
     axis = session.view("axis", tabs.AXES)
     with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
@@ -95,7 +96,7 @@ def _tools(p: Propagation, drawn: list[Propagation]) -> None:
         failures.draw()
         opening.button()
         notices.share(session.link(p.experiment))
-        downloads.draw(drawn, pins.names(len(drawn) - 1), axis)
+        downloads.draw(drawn, axis)
         with st.popover("Symbols"):
             st.markdown(text.SYMBOLS)
         views.choose(

@@ -13,9 +13,11 @@ from pages.ui.text import caption, option_name
 from snn_core.probes import FanIn
 from snn_core.propagate import Propagation
 
-__all__ = ["by_fan_in", "compared"]
+__all__ = ["SHOWN", "by_fan_in", "compared"]
 
 SHOWN = "now"  # what the setting of the page itself is called
+COLOURS = (INK, *ARMS)
+SYMBOLS = ("circle", "square-open", "diamond-open-dot", "x")  # some lie on one another
 
 
 def compared(results: Sequence[Propagation], names: Sequence[str], scale: str) -> dict[str, Any]:
@@ -23,40 +25,48 @@ def compared(results: Sequence[Propagation], names: Sequence[str], scale: str) -
 
     The first is the page's own. Each has its colour and, at the end of its line, its letter.
     """
-    log = panels.log_scale(
-        scale, *(values for p in results for values in (p.variance, p.predicted.variance))
-    )
-    sides: list[list[dict[str, Any]]] = [[], []]
-    for p, name, colour in zip(results, names, (INK, *ARMS), strict=False):
-        x = np.arange(len(p.layers))
-        for side, measured, expected, positive in (
-            (sides[0], p.mean, p.predicted.mean, False),
-            (sides[1], p.variance, p.predicted.variance, log),
-        ):
-            shown = np.where(measured > 0, measured, np.nan) if positive else measured
-            theory = np.where(expected > 0, expected, np.nan) if positive else expected
-            low, middle, high = panels.quartiles(shown)
-            side += [
-                panels.band(x, low, high, colour, name, 0.14),
-                panels.line(x, middle, colour, f"{name}, median", name),
-                panels.line(x, theory, colour, f"{name}, predicted", name, width=1.5, dash="dash"),
-                _label(x, middle, name, colour),
-            ]
-    keys = [
-        panels.key(name, name, colour, width=3)
-        for name, colour in zip(names, (INK, *ARMS), strict=False)
-    ]
-    keys.append(panels.key("predicted", "theory", width=1.5, dash="dash"))
+    variances = [v for p in results for v in (p.variance, p.predicted.variance)]
+    log = panels.log_scale(scale, *variances)
+    means, spreads = [], []
+    for p, name, colour in zip(results, names, COLOURS, strict=False):
+        means += _setting(p.mean, p.predicted.mean, name, colour, False)
+        spreads += _setting(p.variance, p.predicted.variance, name, colour, log)
+    said = [f"{name}: {caption(p.experiment)}" for p, name in zip(results, names, strict=True)]
     return panels.figure(
         [
-            Panel("Mean of the activations", sides[0]),
-            Panel("Variance of the activations", sides[1], log=log),
+            Panel("Mean of the activations", means),
+            Panel("Variance of the activations", spreads, log=log),
         ],
-        keys,
-        caption="\n".join(
-            f"{name}: {caption(p.experiment)}" for p, name in zip(results, names, strict=True)
-        ),
+        _keys(names, COLOURS),
+        caption="\n".join(said),
     )
+
+
+def _setting(
+    measured: np.ndarray, expected: np.ndarray, name: str, colour: str, log: bool
+) -> list[dict[str, Any]]:
+    """One setting's middle half, median, prediction, and the letter at the median's end: colour
+    alone would not do."""
+    x = np.arange(len(expected))
+    if log:
+        measured, expected = panels.positive(measured), panels.positive(expected)
+    low, middle, high = panels.quartiles(measured)
+    last = np.flatnonzero(np.isfinite(middle))[-1:]
+    return [
+        panels.band(x, low, high, colour, name, 0.14),
+        panels.line(x, middle, colour, f"{name}, median", name),
+        _prediction(x, expected, name, colour),
+        panels.scatter(
+            x[last] if len(last) else [None],
+            middle[last] if len(last) else [None],
+            mode="text",
+            text=[f"<b>{name}</b>"],
+            textposition="middle right",
+            textfont={"color": colour},
+            cliponaxis=False,
+            legendgroup=name,
+        ),
+    ]
 
 
 def by_fan_in(found: FanIn, names: Sequence[str]) -> dict[str, Any]:
@@ -64,76 +74,48 @@ def by_fan_in(found: FanIn, names: Sequence[str]) -> dict[str, Any]:
 
     ``names`` are the constraints'. Bars are two standard errors over networks.
     """
-    x = found.fan_ins
-    sides: list[list[dict[str, Any]]] = [[], [], []]
-    error = 2.0 / np.sqrt(found.networks)
-    spread = found.unit_spread[..., 0]
-    for index, (name, colour) in enumerate(zip(names, ARMS, strict=False)):
-        for side, measured, sd, expected in (
-            # of a root: the error of the square, divided by twice the root
-            (sides[0], spread[index], found.between_sd[index, :, 0] / (2 * spread[index]),
-             found.predicted_unit_spread[index, :, 0]),
-            (sides[1], found.mean[index, :, 0], found.mean_sd[index, :, 0],
-             found.predicted_mean[index, :, 0]),
-            (sides[2], found.variance[index, :, 0], found.variance_sd[index, :, 0],
-             found.predicted_variance[index, :, 0]),
-        ):  # fmt: skip
-            side += [
-                _dots(x, measured, sd * error, colour, name, index),
-                panels.line(
-                    x, expected, colour, f"{name}, predicted", name, width=1.5, dash="dash"
+    spread = found.unit_spread
+    sides = {
+        # of a root: the error of the square, divided by twice the root
+        "Scatter of the units' own means": (
+            spread, found.between_sd / (2 * spread), found.predicted_unit_spread,
+        ),
+        "Pooled mean": (found.mean, found.mean_sd, found.predicted_mean),
+        "Pooled variance": (found.variance, found.variance_sd, found.predicted_variance),
+    }  # fmt: skip
+    x, shown = found.fan_ins, []
+    ticks = {"tickvals": x.tolist(), "ticktext": [f"{n:.0f}" for n in x], "tickangle": 0}
+    axis = {"type": "log", "tickfont": {"size": 10}} | ticks
+    for title, quantity in sides.items():
+        traces = []
+        for name, colour, symbol, *rows in zip(names, ARMS, SYMBOLS, *quantity, strict=False):
+            measured, sd, expected = (row[:, 0] for row in rows)  # after one layer
+            error = panels.drawable(sd * 2.0 / np.sqrt(found.networks))
+            traces += [
+                panels.scatter(
+                    x,
+                    panels.drawable(measured),
+                    f"{name} %{{y:.4g}}",
+                    mode="markers",
+                    error_y={"type": "data", "array": error, "width": 2, "color": colour},
+                    marker={"color": colour, "size": 8, "symbol": symbol},
+                    name=name,
+                    legendgroup=name,
                 ),
+                _prediction(x, expected, name, colour),
             ]
-    axis = {"type": "log", "tickvals": x.tolist(), "ticktext": [f"{n:.0f}" for n in x],
-            "tickangle": 0, "tickfont": {"size": 10}}  # fmt: skip
-    keys = [
-        panels.key(name, name, colour, width=3) for name, colour in zip(names, ARMS, strict=False)
+        shown.append(Panel(title, traces, x="fan-in", x_axis=axis))
+    said = f"{option_name('activation', found.activation)}, LeCun normal weights, one layer"
+    return panels.figure(shown, _keys(names, ARMS), caption=said)
+
+
+def _prediction(x: np.ndarray, y: np.ndarray, name: str, colour: str) -> dict[str, Any]:
+    return panels.line(x, y, colour, f"{name}, predicted", name, width=1.5, dash="dash")
+
+
+def _keys(names: Sequence[str], colours: Sequence[str]) -> list[dict[str, Any]]:
+    each = zip(names, colours, strict=False)
+    return [
+        *(panels.key(name, name, colour, width=3) for name, colour in each),
+        panels.key("predicted", "theory", width=1.5, dash="dash"),
     ]
-    keys.append(panels.key("predicted", "theory", width=1.5, dash="dash"))
-    titles = ("Scatter of the units' own means", "Pooled mean", "Pooled variance")
-    return panels.figure(
-        [
-            Panel(title, side, x="fan-in", x_axis=dict(axis))
-            for title, side in zip(titles, sides, strict=True)
-        ],
-        keys,
-        caption=f"{option_name('activation', found.activation)}, LeCun normal weights, one layer",
-    )
-
-
-def _dots(
-    x: np.ndarray, y: np.ndarray, error: np.ndarray, colour: str, name: str, index: int
-) -> dict[str, Any]:
-    """Measured points; every constraint has its own symbol, since some lie on one another."""
-    symbols = ("circle", "square-open", "diamond-open-dot", "x")
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": x,
-        "y": panels.drawable(y),
-        "error_y": {"type": "data", "array": panels.drawable(error), "width": 2, "color": colour},
-        "marker": {"color": colour, "size": 8, "symbol": symbols[index % len(symbols)]},
-        "name": name,
-        "legendgroup": name,
-        "showlegend": False,
-        "hovertemplate": f"{name} %{{y:.4g}}<extra></extra>",
-    }
-
-
-def _label(x: np.ndarray, y: np.ndarray, name: str, colour: str) -> dict[str, Any]:
-    """The letter at the end of a line: colour alone would not do."""
-    known = np.flatnonzero(np.isfinite(y))
-    at = known[-1:]
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": x[at] if len(at) else [None],
-        "y": y[at] if len(at) else [None],
-        "text": [f"<b>{name}</b>"],
-        "textposition": "middle right",
-        "textfont": {"color": colour},
-        "cliponaxis": False,
-        "legendgroup": name,
-        "showlegend": False,
-        "hoverinfo": "skip",
-    }

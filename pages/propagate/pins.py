@@ -46,16 +46,10 @@ def table(experiments: Sequence[Experiment], verdicts: Sequence[str]) -> str:
     keys = dict.fromkeys(key for values in every for key in values)
     used = [{key: _said(key, values) for key in keys} for values in every]
     apart = [key for key in keys if len({values[key] for values in used}) > 1]
-    rows = [
-        ["Setting", *(setting_name(key) for key in apart), "Verdict"],
-        ["---"] * (len(apart) + 2),
-        *(
-            [f"**{name}**", *(plain(values[key]) for key in apart), plain(verdict)]
-            for name, values, verdict in zip(
-                names(len(every) - 1), used, verdicts, strict=True
-            )
-        ),
-    ]  # fmt: skip
+    rows = [["Setting", *(setting_name(key) for key in apart), "Verdict"]]
+    rows.append(["---"] * len(rows[0]))
+    for name, values, said in zip(names(len(every) - 1), used, verdicts, strict=True):
+        rows.append([f"**{name}**", *(plain(values[key]) for key in apart), plain(said)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -65,32 +59,28 @@ def _said(key: str, values: Mapping[str, page_settings.Value]) -> str:
     return value_name(key, values.get(key, usual))
 
 
-def draw(shown: Propagation, scale: str) -> list[Propagation]:
-    """Draws the pins beside the present setting; returns all that is drawn, the present first."""
+def draw(shown: Propagation, scale: str) -> dict[str, Propagation]:
+    """Draws the pins beside the present setting; returns all that is drawn, by its name."""
     pins = session.pins()
+    called = names(len(pins))
+    found = {called[0]: shown}
     if not pins:
-        return [shown]
+        return found
     st.header("Compared", anchor=False)
-    found = [shown]
-    for index, pinned in enumerate(pins):
-        try:
+    for name, pinned in zip(called[1:], pins, strict=True):
+        with notices.guarded(f"Pin {name}: "):
             p = results.propagation(pinned)
-        except (ValueError, MemoryError, RuntimeError) as error:
-            st.error(f"Pin {LETTERS[index].upper()}: {notices.sentence(error)}")
-            continue
-        if p is not None:
-            found.append(p)
-    named = names(len(pins))
-    if len(found) == len(pins) + 1:
-        alt = " ".join(_alt(p, name) for p, name in zip(found, named, strict=True))
-        plotly_view(pin_figures.compared(found, named, scale), "compared", f"Compared. {alt}")
-    said = {p.experiment: verdict.short(verdict.diagnosis_of(p)) for p in found}
-    every = [shown.experiment, *pins]
+            found |= {name: p} if p is not None else {}
+    if len(found) == len(called):
+        alt = " ".join(_alt(p, name) for name, p in found.items())
+        figure = pin_figures.compared(list(found.values()), called, scale)
+        plotly_view(figure, "compared", f"Compared. {alt}")
+    verdicts = {name: verdict.short(verdict.diagnosis_of(p)) for name, p in found.items()}
     with st.container(key="differences"):
-        rows = table(every, [said.get(experiment, "–") for experiment in every])
+        rows = table([shown.experiment, *pins], [verdicts.get(name, "–") for name in called])
         # our own words, the values made plain; Streamlit sanitizes them too
         st.markdown(scrolling("Table of the settings", rows), unsafe_allow_html=True)
-    _buttons(pins, named[1:])
+    _buttons(pins, called[1:])
     return found
 
 

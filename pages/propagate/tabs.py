@@ -29,14 +29,21 @@ class Tab:
     """A tab: whether it needs gradients, whether the costlier statistics, and what it shows.
 
     ``chart`` gives the name of its figure, the figure and its text alternative, so that the live
-    channel can bring it too; ``about`` draws what there is to read.
+    channel can bring it too. To read there are ``words``, what theory does not reach of
+    ``topics``, and a ``caption``. A tab of another result than a propagation says how to ``ask``
+    for it, and how it is drawn; ``verb`` is what is offered where it was stopped.
     """
 
     name: str
     backward: bool = False
     detail: bool = False
     chart: Callable[[Propagation, Looked], tuple[str, dict[str, Any], str]] | None = None
-    about: Callable[[Propagation], None] = lambda p: None
+    words: Callable[[Propagation, Looked], str] | None = None
+    topics: tuple[str, ...] = ()
+    caption: str = ""
+    ask: Callable[[Experiment], Any] | None = None
+    draw: Callable[[Any], None] | None = None
+    verb: str = "Propagate"
 
 
 def of(looked: Looked) -> Tab:
@@ -58,28 +65,38 @@ def draw(experiment: Experiment) -> None:
     names = list(NAMED)
     for place, tab in zip(views.tabs(names), NAMED.values(), strict=True):
         if place.open:
-            with place:
+            with place, notices.guarded():
                 _open(experiment, tab)
 
 
 def _open(experiment: Experiment, tab: Tab) -> None:
-    try:
-        p = results.propagation(experiment, tab.backward, tab.detail)
-    except (ValueError, MemoryError, RuntimeError) as error:
-        st.error(notices.sentence(error))
-        return
-    if p is None:
+    if tab.ask is not None:
+        found = tab.ask(experiment)
+    else:
+        found = results.propagation(experiment, tab.backward, tab.detail)
+    if found is None:
         st.info("Stopped.")
-        st.button("Propagate after all", on_click=results.release, key="release_tab")
-        return
+        st.button(f"{tab.verb} after all", on_click=results.release, key="release_tab")
+    elif tab.draw is not None:
+        tab.draw(found)
+    else:
+        _read(found, tab)
+
+
+def _read(p: Propagation, tab: Tab) -> None:
+    """Draws the tab's figure, and below it what there is to read."""
+    looked = {"axis": session.view("axis", AXES)}
     if tab.name == "Omega and tau":
         depth = len(p.layers) - 1
-        views.layer(depth, depth, "units")
+        looked["layer"] = str(views.layer(depth, depth, "units"))
     if tab.chart is not None:
-        looked = {"axis": session.view("axis", AXES), "layer": _layer(p)}
         name, figure, alt = tab.chart(p, looked)
-        plotly_view(figure, name, alt, id=figures.identity(experiment, looked["axis"]))
-    tab.about(p)
+        plotly_view(figure, name, alt, id=figures.identity(p.experiment, looked["axis"]))
+    if tab.words is not None:
+        st.markdown(tab.words(p, looked))
+    if tab.topics:
+        reasons(p, *tab.topics)
+    st.caption(tab.caption)
 
 
 def reasons(p: Propagation, *topics: str) -> None:
@@ -89,29 +106,13 @@ def reasons(p: Propagation, *topics: str) -> None:
         st.caption(" ".join(found))
 
 
-def _distribution(p: Propagation, _: Looked) -> tuple[str, dict[str, Any], str]:
-    return "distribution", figures.distribution_by_layer(p), text.distribution_alt(p)
-
-
-def _gradients(p: Propagation, looked: Looked) -> tuple[str, dict[str, Any], str]:
-    figure = figures.gradients_by_layer(p, looked.get("axis", "auto"))
-    return "gradients", figure, text.gradients_alt(p)
-
-
-def _about_gradients(p: Propagation) -> None:
-    st.markdown(text.gradients(p))
-    reasons(p, "Gradients")
-    st.caption(text.GRADIENTS)
-
-
-def _layer(p: Propagation) -> str:
-    depth = len(p.layers) - 1
-    return session.view("layer", [str(depth), *map(str, range(1, depth))])
+def _layer(p: Propagation, looked: Looked) -> int:
+    depth, asked = len(p.layers) - 1, looked.get("layer", "")
+    return int(asked) if asked.isdecimal() and 1 <= int(asked) <= depth else depth
 
 
 def _units(p: Propagation, looked: Looked) -> tuple[str, dict[str, Any], str]:
-    depth, asked = len(p.layers) - 1, looked.get("layer", "")
-    layer = int(asked) if asked.isdecimal() and 1 <= int(asked) <= depth else depth
+    layer = _layer(p, looked)
     figure = figures.units_of_layer(p, layer, expected_units(p, layer))
     return "units", figure, text.units(p, layer)
 
@@ -130,20 +131,9 @@ def expected_units(p: Propagation, layer: int) -> tuple[np.ndarray, np.ndarray] 
     return unit_moments(p.experiment.network, float(mean), float(variance), omega, tau)
 
 
-def _about_units(p: Propagation) -> None:
-    st.markdown(text.units(p, int(_layer(p))))
-    reasons(p, "Single units")
-    st.caption(text.UNITS)
-
-
-def _saturation(p: Propagation, _: Looked) -> tuple[str, dict[str, Any], str]:
-    return "saturation", figures.saturation_by_layer(p), text.saturation(p)
-
-
-def _about_saturation(p: Propagation) -> None:
-    st.markdown(text.saturation(p))
-    reasons(p, "Correlation", "Between and within units")
-    st.caption(text.SATURATION)
+def _gradients(p: Propagation, looked: Looked) -> tuple[str, dict[str, Any], str]:
+    figure = figures.gradients_by_layer(p, looked.get("axis", "auto"))
+    return "gradients", figure, text.gradients_alt(p)
 
 
 NAMED = {
@@ -152,18 +142,41 @@ NAMED = {
         Tab(
             "Distribution",
             detail=True,
-            chart=_distribution,
-            about=lambda p: st.caption(text.DISTRIBUTION) and None,
+            chart=lambda p, _: (
+                "distribution", figures.distribution_by_layer(p), text.distribution_alt(p),
+            ),
+            caption=text.DISTRIBUTION,
         ),
-        Tab("Gradients", backward=True, chart=_gradients, about=_about_gradients),
-        Tab("Omega and tau", detail=True, chart=_units, about=_about_units),
+        Tab(
+            "Gradients",
+            backward=True,
+            chart=_gradients,
+            words=lambda p, _: text.gradients(p),
+            topics=("Gradients",),
+            caption=text.GRADIENTS,
+        ),
+        Tab(
+            "Omega and tau",
+            detail=True,
+            chart=_units,
+            words=lambda p, looked: text.units(p, _layer(p, looked)),
+            topics=("Single units",),
+            caption=text.UNITS,
+        ),
         Tab(
             "Saturation and correlation",
             detail=True,
-            chart=_saturation,
-            about=_about_saturation,
+            chart=lambda p, _: ("saturation", figures.saturation_by_layer(p), text.saturation(p)),
+            words=lambda p, _: text.saturation(p),
+            topics=("Correlation", "Between and within units"),
+            caption=text.SATURATION,
         ),
-        Tab("Constraint × activation", about=lambda p: grid.draw(p.experiment)),
-        Tab("Fan-in", about=lambda p: fan_in.draw(p.experiment)),
+        Tab(
+            "Constraint × activation",
+            ask=results.variants,
+            draw=grid.draw,
+            verb="Compute the table",
+        ),
+        Tab("Fan-in", ask=fan_in.ask, draw=fan_in.draw, verb="Measure"),
     )
-}
+}  # fmt: skip

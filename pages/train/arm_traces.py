@@ -1,4 +1,4 @@
-"""Traces of one arm of a training, alike in every figure: its colour, its letter, its seeds.
+"""What every figure of a training draws in the same way: arms as lines, bands and letters.
 
 Traces that grow with the steps only ever get longer: what is sent is what is new.
 """
@@ -7,31 +7,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pages.ui import panels
-from pages.ui.panels import ARMS, INK
-from snn_core.train import ArmSnapshot, Snapshot
+from pages.ui.panels import ARMS, INK, NEUTRAL, Panel
+from snn_core.train import Snapshot
 from snn_core.wording import amount
 
 __all__ = [
+    "SHARES",
     "STEPS_AXIS",
+    "Curve",
     "Drawing",
-    "arm_keys",
     "arms",
-    "band",
+    "curves_panel",
     "heading",
+    "keys",
     "letter",
-    "letters",
-    "line",
-    "log_ticks",
     "marks",
-    "median",
-    "over_seeds",
-    "positive",
-    "record_at",
+    "of_seeds",
+    "thinned",
 ]
 
 Drawing = dict[str, Any]
@@ -41,40 +39,109 @@ STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d", "tickangle": 0, "minall
     "ticksuffix": " steps",
     "showticksuffix": "first",  # the last one may stand at the figure's edge
 }
+SHARES = (-0.02, 1.04)  # an axis from 0 to 1
+FEW_STEPS = 5  # whose ticks would be fractions
+ROUNDING = 1e-9  # a range no larger, of its numbers, is none
+LETTER = 0.07  # of an axis's range: a letter's height, in a panel of some 250 pixels
 
 
-def arms(history: Sequence[Snapshot]) -> list[tuple[int, str]]:
-    """Returns the index and the colour of every arm."""
-    count = len(history[0].arms) if history else 0
-    return list(zip(range(count), ARMS, strict=False))
+@dataclass(frozen=True)
+class Curve:
+    """One arm's line, with the lower and the upper edge of its band where it has one.
+
+    ``name`` follows the arm's letter where a point is looked at. One that is ``beside`` the arm's
+    own line is thin and dotted, without band and letter.
+    """
+
+    arm: int
+    x: np.ndarray
+    y: np.ndarray
+    name: str = ""
+    band: tuple[np.ndarray, np.ndarray] | None = None
+    beside: bool = False
 
 
-def arm_keys(history: Sequence[Snapshot]) -> list[Drawing]:
-    """Returns a legend entry for every arm, by its letter."""
-    return [
-        panels.key(f"arm {letter(arm)}", f"arm {letter(arm)}", colour, width=4)
-        for arm, colour in arms(history)
+def of_seeds(arm: int, x: np.ndarray, values: np.ndarray, name: str = "") -> Curve:
+    """Returns the median of ``(len(x), seeds)`` with a band from the least to the largest seed."""
+    return Curve(arm, x, panels.median(values, 1), name, panels.extent(values, 1))
+
+
+def curves_panel(
+    title: str,
+    curves: Sequence[Curve],
+    x: str = "layer",
+    log: bool = False,
+    bounds: tuple[float, float] | None = None,
+    shapes: Sequence[Drawing] = (),
+) -> Panel:
+    """Returns the arms' curves with their letters; ``bounds`` are the ends of a linear axis."""
+    traces = [trace for curve in curves for trace in _drawn(curve, log)]
+    if curves:
+        traces.append(letters([each for each in curves if not each.beside], log, bounds))
+    last = max((curve.x[-1] for curve in curves), default=0)
+    few = {"dtick": 1} if last < FEW_STEPS else {}  # else two ticks read the same
+    return Panel(
+        title,
+        traces,
+        x,
+        log=log,
+        shapes=shapes,
+        x_axis=STEPS_AXIS | few if x == "step" else None,
+        y_axis=log_ticks(*(t["y"] for t in traces))
+        if log
+        else {"range": bounds}
+        if bounds
+        else {},
+    )
+
+
+def _drawn(curve: Curve, log: bool) -> list[Drawing]:
+    """The line, above two lines without ink and the area between; they can grow."""
+    shown = panels.positive if log else np.asarray
+    colour, name = ARMS[curve.arm], f"{letter(curve.arm)} {curve.name}".strip()
+    if curve.beside:
+        style = {"width": 1.5, "dash": "dot"}
+        return [panels.line(curve.x, shown(curve.y), colour, name, "beside", **style)]
+    line = panels.line(curve.x, shown(curve.y), colour, name, "line")
+    if curve.band is None:
+        return [line]
+    low, high = (
+        panels.scatter(curve.x, shown(y), line={"width": 0, "color": colour}, legendgroup="band")
+        for y in curve.band
+    )
+    return [low, high | {"fill": "tonexty", "fillcolor": panels.rgba(colour, 0.16)}, line]
+
+
+def keys(
+    history: Sequence[Snapshot],
+    line: str,
+    band: str = "",
+    beside: str = "",
+    names: Sequence[str] = (),
+) -> list[Drawing]:
+    """Returns the legend: the arms, by their letters or names, and what the kinds of lines are."""
+    each = [f"arm {letter(arm)}" for arm in arms(history)]
+    entries = [
+        panels.key(name, arm, colour, width=4)
+        for name, arm, colour in zip(names or each, each, ARMS, strict=False)
     ]
+    entries.append(panels.key(line, "line", width=2.5))
+    if band:
+        entries.append(panels.key(band, "band", panels.rgba(NEUTRAL, 0.35), width=8))
+    if beside:
+        entries.append(panels.key(beside, "beside", width=1.5, dash="dot"))
+    return entries
 
 
-def over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns smallest, median and largest finite seed of every record; NaN where none is."""
-    values = panels.drawable(values.reshape(len(values), -1))
-    known = np.isfinite(values)
-    low = np.where(known, values, np.inf).min(1, initial=np.inf)
-    high = np.where(known, values, -np.inf).max(1, initial=-np.inf)
-    return panels.drawable(low), median(values), panels.drawable(high)
+def arms(history: Sequence[Snapshot]) -> range:
+    """Returns the numbers of the arms."""
+    return range(len(history[0].arms))
 
 
-def median(values: np.ndarray) -> np.ndarray:
-    """Returns the median over axis 1, the seeds, of the finite ones; NaN where there is none."""
-    known = np.isfinite(values)
-    if known.all():
-        return np.median(values, axis=1) if values.size else np.zeros(len(values))
-    none = np.logical_not(known.any(axis=1))
-    # an empty slice would warn
-    kept = np.where(known, values, np.where(none[:, None], 0.0, np.nan))
-    return np.where(none, np.nan, np.nanmedian(kept, axis=1))
+def thinned(x: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns few enough records; which ones are left does not change when others are added."""
+    stride = 2 ** max(0, math.ceil(math.log2(len(x) / most)))
+    return x[::stride], values[::stride]
 
 
 def letter(arm: int) -> str:
@@ -82,91 +149,66 @@ def letter(arm: int) -> str:
     return "ABCD"[arm]
 
 
-def line(
-    x: np.ndarray,
-    y: np.ndarray,
-    colour: str,
-    name: str,
-    group: str,
-    width: float = 2.5,
-    dash: str = "solid",
-) -> Drawing:
-    """Returns one arm's line."""
-    return panels.line(x, y, colour, name, group, width=width, dash=dash)
+def heading(name: str) -> str:
+    """Returns what fits above a small panel: an arm's letter and activation.
+
+    >>> heading("C · ReLU, he_normal weights, batch normalization")
+    'C · ReLU'
+    """
+    return name.partition(", ")[0]
 
 
-def band(
-    x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, group: str
-) -> list[Drawing]:
-    """Returns two lines without ink and the area between; unlike an outline they can grow."""
-    edge = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": x,
-        "line": {"width": 0, "color": colour},
-        "legendgroup": group,
-        "showlegend": False,
-        "hoverinfo": "skip",
-    }
-    fill = {"fill": "tonexty", "fillcolor": panels.rgba(colour, 0.16)}
-    return [edge | {"y": low}, edge | {"y": high} | fill]
+def marks(*steps: int | None) -> list[Drawing]:
+    """Returns lines across a panel at these steps; none at the newest, which is None."""
+    line = {"color": INK, "width": 1, "dash": "dot"}
+    place = {"type": "line", "y0": 0, "y1": 1, "yref": "domain", "line": line}
+    return [place | {"x0": step, "x1": step} for step in steps if step is not None]
 
 
 def letters(
-    curves: Sequence[tuple[int, np.ndarray, np.ndarray]],
-    log: bool = False,
-    bounds: tuple[float, float] | None = None,
+    curves: Sequence[Curve], log: bool = False, bounds: tuple[float, float] | None = None
 ) -> Drawing:
     """Returns the arms' letters at the ends of their lines: colour alone would not do.
 
-    ``curves`` are (arm, x, y); one trace for all, since every trace costs time to draw. Letters
-    of lines that end near each other step aside. ``log`` says whether the axis is logarithmic,
-    ``bounds`` which range it has; otherwise the lines span it.
+    One trace for all, since every trace costs time to draw. Letters of lines that end near each
+    other step aside. ``log`` says whether the axis is logarithmic, ``bounds`` which range it has;
+    otherwise the lines span it.
     """
-    found = [(arm, *_end(x, y)) for arm, x, y in curves]
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": np.array([x for _, x, _ in found]),
-        "y": _apart([y for *_, y in found], [y for *_, y in curves], log, bounds),
-        "text": [f"<b>{letter(arm)}</b>" for arm, *_ in found],
-        "textposition": "middle right",
-        "textfont": {"color": [ARMS[arm] for arm, *_ in found], "size": 14},
-        "showlegend": False,
-        "hoverinfo": "skip",
-        "cliponaxis": False,
-    }
-
-
-ROUNDING = 1e-9  # a range no larger, of its numbers, is none
-LETTER = 0.07  # of an axis's range: a letter's height, in a panel of some 250 pixels
-
-
-def _apart(
-    ends: Sequence[float],
-    curves: Sequence[np.ndarray],
-    log: bool,
-    bounds: tuple[float, float] | None,
-) -> np.ndarray:
-    """The heights of the letters, each as near to its line's end as its neighbours let it."""
-    flat = np.concatenate([np.ravel(y) for y in curves] or [np.array([])])
-    usable = np.isfinite(flat) & ((flat > 0) | (not log))
-    seen = np.log10(flat[usable]) if log else flat[usable]
     with np.errstate(divide="ignore", invalid="ignore"):
-        at = np.log10(np.array(ends)) if log else np.array(ends, dtype=float)
+        lines = [np.log10(curve.y) if log else curve.y for curve in curves]
+    seen = np.concatenate([y[np.isfinite(y)] for y in lines] or [np.array([])])
+    ends = [_end(curve.x, y) for curve, y in zip(curves, lines, strict=True)]
+    at = np.array([y for _, y in ends], dtype=float)
+    if len(seen):
+        at = _apart(at, *(bounds or (seen.min(), seen.max())), bool(bounds))
+    return panels.scatter(
+        np.array([x for x, _ in ends]),
+        10.0**at if log else at,
+        mode="text",
+        text=[f"<b>{letter(curve.arm)}</b>" for curve in curves],
+        textposition="middle right",
+        textfont={"color": [ARMS[curve.arm] for curve in curves], "size": 14},
+        cliponaxis=False,
+    )
+
+
+def _end(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    known = np.flatnonzero(np.isfinite(y))
+    return (float(x[known[-1]]), float(y[known[-1]])) if len(known) else (np.nan, np.nan)
+
+
+def _apart(at: np.ndarray, low: float, high: float, within: bool) -> np.ndarray:
+    """Letters' heights on an axis of that range, each as near as its neighbours let it."""
     known = np.flatnonzero(np.isfinite(at))
-    if len(known) < 2:
-        return np.array(ends, dtype=float)
-    low, high = bounds or (float(seen.min()), float(seen.max()))
-    flat_line = high - low <= ROUNDING * max(abs(high), abs(low))
-    gap = LETTER * (1.0 if flat_line else high - low)
+    flat = high - low <= ROUNDING * max(abs(high), abs(low))
+    gap = LETTER * (1.0 if flat else high - low)
     order = known[::-1][np.argsort(at[known[::-1]], kind="stable")]  # A above B where equal
     steps = gap * np.arange(len(order))
     at[order] = _rising(at[order] - steps) + steps
-    if bounds:
+    if within:
         at[order] = np.minimum(at[order], high - gap / 2 - steps[::-1])
         at[order] = np.maximum(at[order], low + gap / 2 + steps)
-    return 10.0**at if log else at
+    return at
 
 
 def _rising(values: np.ndarray) -> np.ndarray:
@@ -177,28 +219,6 @@ def _rising(values: np.ndarray) -> np.ndarray:
         while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
             blocks[-2:] = [blocks[-2] + blocks[-1]]
     return np.array([np.mean(block) for block in blocks for _ in block])
-
-
-def _end(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    known = np.flatnonzero(np.isfinite(y))
-    return (float(x[known[-1]]), float(y[known[-1]])) if len(known) else (np.nan, np.nan)
-
-
-def marks(at: int | None) -> list[Drawing]:
-    """Returns the line across a panel at the step that is looked at, none for the newest."""
-    if at is None:
-        return []
-    place = {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "domain"}
-    return [place | {"line": {"color": INK, "width": 1, "dash": "dot"}}]
-
-
-def heading(name: str) -> str:
-    """Returns what fits above a small panel: an arm's letter and activation.
-
-    >>> heading("C · ReLU, he_normal weights, batch normalization")
-    'C · ReLU'
-    """
-    return name.partition(", ")[0]
 
 
 def log_ticks(*values: np.ndarray) -> Drawing:
@@ -233,17 +253,3 @@ def _even_ticks(least: float, most: float) -> list[float]:
     step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= wanted)
     first, last = math.floor(least / step) - 2, math.ceil(most / step) + 2
     return [step * at for at in range(max(first, 1), last + 1)]
-
-
-def positive(values: np.ndarray) -> np.ndarray:
-    """Returns the values with gaps where a logarithmic axis has no place for them."""
-    return np.where(values > 0, values, np.nan)
-
-
-def record_at(history: Sequence[Snapshot], arm: int, at: int | None) -> ArmSnapshot | None:
-    """Returns an arm's last record with statistics up to a step; None where there is none."""
-    for snapshot in reversed(history):
-        record = snapshot.arms[arm]
-        if record.mean is not None and (at is None or record.step <= at):
-            return record
-    return None

@@ -1,32 +1,30 @@
-"""One function per figure of a training: records in, a figure as Plotly's JSON out.
+"""One function per figure of a training over its steps: records in, a figure as Plotly's JSON out.
 
 No Streamlit and no computing of results here. ``history`` is what `snn_core.train.train` yields,
-perhaps thinned. The figures are made anew many times a second, so they are plain dicts. Traces
-that grow with the steps only ever get longer: what is sent is what is new. ``at`` is the step
-that is looked at, None for the newest; an arm that ended before is shown as it ended.
+perhaps thinned. The figures are made anew many times a second, so they are plain dicts. ``at`` is
+the step that is looked at, None for the newest; an arm that ended before is shown as it ended.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from pages.train.arm_traces import (
+    SHARES,
     STEPS_AXIS,
+    Curve,
     Drawing,
-    arm_keys,
     arms,
-    band,
+    curves_panel,
     heading,
-    letter,
-    letters,
-    line,
-    log_ticks,
+    keys,
     marks,
-    median,
-    over_seeds,
+    of_seeds,
+    thinned,
 )
 from pages.ui import panels
 from pages.ui.panels import ARMS, INK, MEAN, NEUTRAL, VARIANCE, Panel
@@ -39,11 +37,8 @@ __all__ = ["curves", "drift", "heat", "orbits"]
 MOST_ORBITS = 64  # layers drawn in one panel
 MOST_NUMBERS = 9  # of them that have their number; more can't be told apart
 MOST_COLUMNS = 160  # of a heat map
-FEW_STEPS = 5  # whose ticks would be fractions
-ACCURACY = (-0.02, 1.04)  # the axis
 LARGEST = 1e3  # loss; guessing has some 2
 DECADES = (0.5, 3.0)  # a variance's colours reach at least, at most so far from 1
-DOMAIN = (THEOREM_1.mean, THEOREM_1.variance)
 
 
 def curves(
@@ -59,62 +54,28 @@ def curves(
     loss of guessing are a network that no gradient reaches. ``changed`` are steps at which a
     person changed something; there stand dotted lines.
     """
-    sides = [_curves(history, what, regression) for what in ("loss", "accuracy")]
-    score = "R²" if regression else "Accuracy"
-    crossed = [*marks(at), *(mark for step in changed for mark in marks(step))]
-    few = {"dtick": 1} if history[-1].step < FEW_STEPS else {}  # else two ticks read the same
-    bounded = {} if regression else {"range": list(ACCURACY)}
+    loss = "Squared error" if regression else "Loss (cross entropy in nats)"
+    score, bounds = ("R²", None) if regression else ("Accuracy", SHARES)
+    crossed = marks(at, *changed)
     return panels.figure(
         [
-            Panel(
-                "Squared error" if regression else "Loss (cross entropy in nats)",
-                sides[0],
-                x="step",
-                log=True,
-                shapes=crossed,
-                x_axis=STEPS_AXIS | few,
-                y_axis=log_ticks(*(t["y"] for t in sides[0])),
-            ),
-            Panel(
-                score,
-                sides[1],
-                x="step",
-                shapes=crossed,
-                x_axis=STEPS_AXIS | few,
-                y_axis=bounded,
-            ),
+            curves_panel(loss, _scores(history, "loss"), "step", log=True, shapes=crossed),
+            curves_panel(score, _scores(history, "accuracy"), "step", False, bounds, crossed),
         ],
-        [
-            *(
-                panels.key(name, f"arm {name[0]}", colour, width=4)
-                for name, colour in zip(names, ARMS, strict=False)
-            ),
-            panels.key("validation, median of the seeds", "validation", width=2.5),
-            panels.key("all seeds", "seeds", panels.rgba(NEUTRAL, 0.35), width=8),
-            panels.key("training", "training", width=1.5, dash="dot"),
-        ],
+        keys(history, "validation, median of the seeds", "all seeds", "training", names),
     )
 
 
-def _curves(history: Sequence[Snapshot], what: str, regression: bool) -> list[Drawing]:
-    traces, ends = [], []
-    for index, colour in arms(history):
-        x, validation = series(history, index, f"validation_{what}")
-        _, training = series(history, index, f"train_{what}")
-        if what == "loss":  # a line that diverges leaves the picture rather than flatten the rest
-            validation, training = (
-                np.where(v < LARGEST, v, np.nan) for v in (validation, training)
-            )
-        low, middle, high = over_seeds(validation)
-        name, seen = letter(index), over_seeds(training)[1]
-        traces += [
-            *band(x, low, high, colour, "seeds"),
-            line(x, middle, colour, f"{name} validation", "validation"),
-            line(x, seen, colour, f"{name} training", "training", 1.5, "dot"),
-        ]
-        ends.append((index, x, middle))
-    bounds = ACCURACY if what == "accuracy" and not regression else None
-    return [*traces, letters(ends, log=what == "loss", bounds=bounds)]
+def _scores(history: Sequence[Snapshot], what: str) -> list[Curve]:
+    # a loss that diverges leaves the picture rather than flatten the rest
+    most = LARGEST if what == "loss" else math.inf
+    found = []
+    for arm in arms(history):
+        for part, name in (("validation", "validation"), ("train", "training")):
+            x, values = series(history, arm, f"{part}_{what}")
+            curve = of_seeds(arm, x, np.where(values < most, values, np.nan), name)
+            found.append(replace(curve, band=None, beside=True) if part == "train" else curve)
+    return found
 
 
 def heat(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = None) -> Drawing:
@@ -125,23 +86,24 @@ def heat(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = No
     learning; one that grows from bottom to top is a network that amplifies with depth.
     """
     shown, scales = [], {}
-    for row, name in enumerate(("variance", "mean")):
-        log, axis = name == "variance", "coloraxis" + ("2" if row else "")
-        found = []
-        for index, _ in arms(history):
-            x, values = _columns(*series(history, index, name))
-            found.append((x, median(values) if values.size else values.reshape(0, 0)))
-        scales[axis] = _scale([middle for _, middle in found], log)
-        alike = len({middle.shape[1:] for _, middle in found}) == 1
-        for column, ((x, middle), title) in enumerate(zip(found, titles, strict=True)):
+    for name, axis in (("variance", "coloraxis"), ("mean", "coloraxis2")):
+        log, maps = name == "variance", []
+        for arm in arms(history):
+            x, values = thinned(*series(history, arm, name), MOST_COLUMNS)
+            middle = panels.median(values, 1)
+            maps.append(_map(x, np.log10(panels.positive(middle)) if log else middle, name, axis))
+        scales[axis] = _scale(np.concatenate([np.ravel(each["z"]) for each in maps]), log)
+        depths = [each["z"].shape[1] for each in maps]
+        for arm, (each, depth, title) in enumerate(zip(maps, depths, titles, strict=True)):
             # one panel's labels are all's, and a label costs as much time to draw as a layer
-            layers = {"dtick": _layer_tick(middle), "showticklabels": not (column and alike)}
-            if not column:
+            labelled = not arm or len(set(depths)) > 1
+            layers = {"dtick": max(1, round(depth / 8)), "showticklabels": labelled}
+            if not arm:
                 layers |= {"tickprefix": "layer ", "showtickprefix": "last"}
             shown.append(
                 Panel(
                     f"{name.capitalize()}: {heading(title)}",
-                    [_map(x, middle, name, log, axis)],
+                    [each],
                     x="step",
                     shapes=marks(at),
                     x_axis=STEPS_AXIS | {"rangemode": "normal", "showgrid": False, "nticks": 4},
@@ -162,50 +124,26 @@ def heat(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = No
     return drawn
 
 
-def _map(x: np.ndarray, middle: np.ndarray, name: str, log: bool, axis: str) -> Drawing:
-    value = "10^%{z:.2f}" if log else "%{z:.3g}"
-    return {
-        "type": "heatmap",
-        "x": x,
-        "z": np.log10(np.where(middle > 0, middle, np.nan)) if log else middle,
-        "transpose": True,
-        "coloraxis": axis,
-        "hovertemplate": f"step %{{x:,d}}, layer %{{y:d}}: {name} {value}<extra></extra>",
-    }
+def _map(x: np.ndarray, z: np.ndarray, name: str, axis: str) -> Drawing:
+    value = "10^%{z:.2f}" if name == "variance" else "%{z:.3g}"
+    said = f"step %{{x:,d}}, layer %{{y:d}}: {name} {value}<extra></extra>"
+    drawn = {"type": "heatmap", "x": x, "z": z, "transpose": True}
+    return drawn | {"coloraxis": axis, "hovertemplate": said}
 
 
-def _columns(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Few enough columns; which ones are left does not change when others are added."""
-    stride = 1
-    while len(x) / stride > MOST_COLUMNS:
-        stride *= 2
-    return x[::stride], values[::stride]
-
-
-def _layer_tick(middle: np.ndarray) -> int:
-    layers = middle.shape[1] if middle.ndim == 2 else 1
-    return max(1, round(layers / 8))
-
-
-def _scale(values: Sequence[np.ndarray], log: bool) -> Drawing:
+def _scale(values: np.ndarray, log: bool) -> Drawing:
     """The colours, from 0 outwards to the largest deviation of all arms, in coarse steps."""
-    seen = np.concatenate([np.ravel(v) for v in values]) if values else np.array([])
-    seen = seen[np.isfinite(seen) & (seen > 0 if log else np.isfinite(seen))]
-    reach = float(np.abs(np.log10(seen) if log else seen).max()) if len(seen) else 0.0
+    reach = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    bar: Drawing = {"thickness": 12, "outlinewidth": 0, "x": 1.01}  # the panels' titles name it
     if log:
         reach = min(max(math.ceil(2 * reach) / 2, DECADES[0]), DECADES[1])
         ticks = np.arange(-math.floor(reach), math.floor(reach) + 1)
-        marks = {"tickvals": ticks, "ticktext": [f"{10.0**t:g}" for t in ticks]}
+        bar |= {"tickvals": ticks, "ticktext": [f"{10.0**t:g}" for t in ticks]}
     else:
         reach = max(math.ceil(4 * reach) / 4, 0.25)
-        marks = {"nticks": 5}
-    bar = {"thickness": 12, "outlinewidth": 0, "x": 1.01}  # the panels' titles name it
-    return {
-        "cmin": -reach,
-        "cmax": reach,
-        "colorbar": bar | marks,
-        "colorscale": [[0, MEAN], [0.5, panels.rgba(NEUTRAL, 0.12)], [1, VARIANCE]],
-    }
+        bar |= {"nticks": 5}
+    colours = [[0, MEAN], [0.5, panels.rgba(NEUTRAL, 0.12)], [1, VARIANCE]]
+    return {"cmin": -reach, "cmax": reach, "colorbar": bar, "colorscale": colours}
 
 
 def orbits(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = None) -> Drawing:
@@ -215,31 +153,26 @@ def orbits(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = 
     is now (its number). Lines that leave the box are layers that learning takes away from the
     fixed point.
     """
+    label = {"text": "Theorem 1", "textposition": "top left", "yanchor": "bottom"}
+    line = {"color": INK, "width": 2}
+    domain = panels.box(THEOREM_1.mean, THEOREM_1.variance, line=line, layer="above", label=label)
     shown = []
-    for index, colour in arms(history):
-        upto = [s for s in history if at is None or s.arms[index].step <= at]
-        _, means = _columns(*series(upto, index, "mean"))
-        _, variances = _columns(*series(upto, index, "variance"))
-        traces = _orbits(means, variances, colour) if len(means) else []
-        title = heading(titles[index])
-        shown.append(
-            Panel(
-                title,
-                traces,
-                "mean",
-                "variance" if not shown else "",
-                log=True,
-                shapes=[_domain()],
-            )
+    for arm, title in zip(arms(history), titles, strict=True):
+        upto = [s for s in history if at is None or s.arms[arm].step <= at]
+        mean, variance = (
+            panels.median(thinned(*series(upto, arm, name), MOST_COLUMNS)[1], 1)
+            for name in ("mean", "variance")
         )
-    drawn = panels.figure(shown or [Panel("", [])], hover="closest")
+        traces = _ways(mean, panels.positive(variance), ARMS[arm])
+        named = "" if arm else "variance"
+        shown.append(Panel(heading(title), traces, "mean", named, log=True, shapes=[domain]))
+    drawn = panels.figure(shown, hover="closest")
     drawn["layout"]["height"] = 380
     return drawn
 
 
-def _orbits(means: np.ndarray, variances: np.ndarray, colour: str) -> list[Drawing]:
-    mean, variance = median(means), median(variances)
-    variance = np.where(variance > 0, variance, np.nan)
+def _ways(mean: np.ndarray, variance: np.ndarray, colour: str) -> list[Drawing]:
+    """Ways of few enough layers of ``(records, layers)``, and of fewer their ends."""
     last = mean.shape[1] - 1
     drawn, layers = (
         np.unique(np.linspace(0, last, min(last + 1, most)).round().astype(int))
@@ -247,56 +180,18 @@ def _orbits(means: np.ndarray, variances: np.ndarray, colour: str) -> list[Drawi
     )
     traces = []
     for layer in drawn:
-        share = 0.35 + 0.65 * layer / max(last, 1)
-        x, y = mean[:, layer], variance[:, layer]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": x,
-                "y": y,
-                "showlegend": False,
-                "line": {"color": panels.rgba(colour, share), "width": 1.5},
-                "hovertemplate": f"layer {layer}: mean %{{x:.3g}}, variance %{{y:.3g}}"
-                "<extra></extra>",
-            }
-        )
-    ends = {"type": "scatter", "showlegend": False, "hoverinfo": "skip"}
-    traces.append(
-        ends
-        | {
-            "mode": "markers",
-            "x": mean[0, layers],
-            "y": variance[0, layers],
-            "marker": {"color": colour, "size": 5},
-        }
-    )
-    traces.append(
-        ends
-        | {
-            "mode": "text",
-            "x": mean[-1, layers],
-            "y": variance[-1, layers],
-            "text": [f"<b>{layer}</b>" for layer in layers],
-            "cliponaxis": False,
-            "textfont": {"color": colour, "size": 13},
-        }
-    )
-    return traces
-
-
-def _domain() -> Drawing:
-    (left, right), (low, high) = DOMAIN
-    return {
-        "type": "rect",
-        "x0": left,
-        "x1": right,
-        "y0": low,
-        "y1": high,
-        "line": {"color": INK, "width": 2},
-        "layer": "above",
-        "label": {"text": "Theorem 1", "textposition": "top left", "yanchor": "bottom"},
-    }
+        tint = panels.rgba(colour, 0.35 + 0.65 * layer / max(last, 1))
+        said = f"layer {layer}: mean %{{x:.3g}}, variance %{{y:.3g}}"
+        style = {"line": {"color": tint, "width": 1.5}}
+        traces.append(panels.scatter(mean[:, layer], variance[:, layer], said, **style))
+    begun, now = ((mean[row, layers], variance[row, layers]) for row in (0, -1))
+    numbers = {"text": [f"<b>{layer}</b>" for layer in layers], "cliponaxis": False}
+    numbers |= {"textfont": {"color": colour, "size": 13}}
+    return [
+        *traces,
+        panels.scatter(*begun, mode="markers", marker={"color": colour, "size": 5}),
+        panels.scatter(*now, mode="text", **numbers),
+    ]
 
 
 def drift(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
@@ -306,74 +201,36 @@ def drift(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
     the units to either side; the median over seeds of both. The theorem asks every unit to stay in
     the grey strip of both.
     """
-    sides: list[list[Drawing]] = [[], [], []]
-    ends: list[list[tuple[int, np.ndarray, np.ndarray]]] = [[], [], []]
-    for index, colour in arms(history):
-        for side, end, name in zip(sides, ends, ("omega", "tau"), strict=False):
-            x, mean = series(history, index, name)
-            _, spread = series(history, index, f"{name}_spread")
-            middle, width = _pooled(mean, spread)
-            side += [
-                *band(x, middle - width, middle + width, colour, "units"),
-                line(x, middle, colour, f"{letter(index)} {name}", "mean"),
-            ]
-            end.append((index, x, middle))
-        x, inside = series(history, index, "inside")
-        share = median(inside.mean(2)) if inside.size else np.array([])
-        sides[2].append(line(x, share, colour, f"{letter(index)} inside", "mean"))
-        ends[2].append((index, x, share))
-    sides = [[*side, letters(end)] for side, end in zip(sides, ends, strict=True)]
+    inside = []
+    for arm in arms(history):
+        x, share = series(history, arm, "inside")
+        inside.append(Curve(arm, x, panels.median(share.mean(2), 1), "inside"))
+    omega, tau, crossed = _units(history, "omega"), _units(history, "tau"), marks(at)
+    title = "omega = Σ w of the units, and Theorem 1"
+    asked = [_strip(THEOREM_1_OMEGA), *crossed], [_strip(THEOREM_1_TAU), *crossed]
     return panels.figure(
         [
-            Panel(
-                "omega = Σ w of the units, and Theorem 1",
-                sides[0],
-                "step",
-                shapes=[_strip(THEOREM_1_OMEGA), *marks(at)],
-                x_axis=STEPS_AXIS,
-            ),
-            Panel(
-                "tau = Σ w² of the units",
-                sides[1],
-                "step",
-                shapes=[_strip(THEOREM_1_TAU), *marks(at)],
-                x_axis=STEPS_AXIS,
-            ),
-            Panel(
-                "Share of units inside both",
-                sides[2],
-                "step",
-                shapes=marks(at),
-                x_axis=STEPS_AXIS,
-                y_axis={"range": [-0.03, 1.05]},
-            ),
+            curves_panel(title, omega, "step", shapes=asked[0]),
+            curves_panel("tau = Σ w² of the units", tau, "step", shapes=asked[1]),
+            curves_panel("Share of units inside both", inside, "step", False, SHARES, crossed),
         ],
-        [
-            *arm_keys(history),
-            panels.key("mean over the units", "mean", width=2.5),
-            panels.key("± 1 sd of the units", "units", panels.rgba(NEUTRAL, 0.35), width=8),
-        ],
+        keys(history, "mean over the units", "± 1 sd of the units"),
     )
 
 
-def _pooled(mean: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _units(history: Sequence[Snapshot], name: str) -> list[Curve]:
     """Mean and standard deviation over the units of all layers, the median over seeds."""
-    if not mean.size:
-        return np.array([]), np.array([])
-    centre = mean.mean(2)
-    width = np.sqrt((spread**2).mean(2) + mean.var(2))
-    return median(centre), median(width)
+    found = []
+    for arm in arms(history):
+        x, mean = series(history, arm, name)
+        _, spread = series(history, arm, f"{name}_spread")
+        middle = panels.median(mean.mean(2), 1)
+        width = panels.median(np.sqrt((spread**2).mean(2) + mean.var(2)), 1)
+        found.append(Curve(arm, x, middle, name, (middle - width, middle + width)))
+    return found
 
 
 def _strip(bounds: tuple[float, float]) -> Drawing:
-    return {
-        "type": "rect",
-        "x0": 0,
-        "x1": 1,
-        "xref": "domain",
-        "y0": bounds[0],
-        "y1": bounds[1],
-        "fillcolor": panels.rgba(INK, 0.12),
-        "line": {"width": 1, "color": panels.rgba(INK, 0.5)},
-        "layer": "below",
-    }
+    line = {"width": 1, "color": panels.rgba(INK, 0.5)}
+    style = {"xref": "domain", "fillcolor": panels.rgba(INK, 0.12), "layer": "below"}
+    return panels.box((0, 1), bounds, line=line, **style)

@@ -1,47 +1,39 @@
 """One function per figure of a training at one step: layers, decisions, distributions.
 
-As `training_figures`: records in, a figure as Plotly's JSON out.
+As in `figures`: records in, a figure as Plotly's JSON out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 import numpy as np
 
 from pages.train.arm_traces import (
-    STEPS_AXIS,
+    SHARES,
+    Curve,
     Drawing,
-    arm_keys,
     arms,
-    band,
+    curves_panel,
     heading,
+    keys,
     letter,
-    letters,
-    line,
-    log_ticks,
     marks,
-    over_seeds,
-    positive,
-    record_at,
+    of_seeds,
 )
 from pages.ui import panels
-from pages.ui.panels import ARMS, GRADIENT, INK, MEAN, NEUTRAL, UNITS, VARIANCE, Panel
-from snn_core.train import ArmSnapshot, Boundary, Histograms, Snapshot, series
+from pages.ui.panels import ARMS, GRADIENT, INK, MEAN, UNITS, VARIANCE, Panel
+from snn_core.train import ArmSnapshot, Boundary, Histogram, Histograms, Snapshot, series
 
-__all__ = ["boundaries", "gradients", "histogram", "saturation"]
+__all__ = ["boundaries", "gradients", "histogram", "record_at", "saturation"]
 
 CLASSES = (MEAN, VARIANCE, GRADIENT, UNITS)  # one colour a class
+SEEDS = ("median of the seeds", "all seeds")
 DOT, RIM = 6, 1  # pixels: a dot from side to side, and its edge in ink
 # Colour alone would not do: dots are round or square, and have an eye or not.
 CAPS, EYES = ("round", "square", "round", "square"), (False, False, True, True)
-
-
-def _there(values: np.ndarray | None) -> np.ndarray:
-    """The values of a record that was picked since it has statistics."""
-    assert values is not None
-    return values
 
 
 def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
@@ -50,47 +42,31 @@ def gradients(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
     A line that falls to the left is a gradient that vanishes on its way back: the lower layers
     hardly learn. An update of some 1e-3 of the weight is usual; one near 1 overwrites it.
     """
-    shown = _records(history, at)
-    size = [
-        (i, np.hypot(_there(r.gradient_mean), np.sqrt(_there(r.gradient_variance))))
-        for i, r in shown
-    ]
-    ratios = [(i, _there(r.update_ratio)) for i, r in shown]
-    ratio = [(i, values) for i, values in ratios if np.isfinite(values).any()]
-    growth, ends = [], []
-    for index, colour in arms(history):
-        x, variance = series(history, index, "gradient_variance")
-        whole = np.hypot(series(history, index, "gradient_mean")[1], np.sqrt(variance))
+    sizes, growth = [], []
+    for arm in arms(history):
+        record = record_at(history, arm, at)
+        size = _rms(record.gradient_mean, record.gradient_variance)
+        sizes.append(_over_layers(arm, size, 0))
+        x, mean = series(history, arm, "gradient_mean")
+        whole = _rms(mean, series(history, arm, "gradient_variance")[1])
         with np.errstate(divide="ignore", invalid="ignore"):
-            middle = positive(over_seeds(whole[:, :, 1] / whole[:, :, -1])[1])
-        growth.append(line(x, middle, colour, letter(index), "median"))
-        ends.append((index, x, middle))
+            ratio = whole[:, :, 1] / whole[:, :, -1]
+        growth.append(replace(of_seeds(arm, x, ratio), band=None))
+    updates = [c for c in _by_layer(history, at, "update_ratio", 1) if np.isfinite(c.y).any()]
+    title = "Gradient at layer 1 / at the last"
     return panels.figure(
         [
-            Panel(
-                "Gradient of each layer's output (rms)",
-                _by_layer(size, 0),
-                log=True,
-                y_axis=log_ticks(*(values for _, values in size)),
-            ),
-            Panel(
-                "Update / weight, norms",
-                _by_layer(ratio, 1),
-                log=True,
-                y_axis=log_ticks(*(values for _, values in ratio)),
-            ),
-            Panel(
-                "Gradient at layer 1 / at the last",
-                [*growth, letters(ends, log=True)],
-                "step",
-                log=True,
-                shapes=marks(at),
-                x_axis=STEPS_AXIS,
-                y_axis=log_ticks(*(y for *_, y in ends)),
-            ),
+            curves_panel("Gradient of each layer's output (rms)", sizes, log=True),
+            curves_panel("Update / weight, norms", updates, log=True),
+            curves_panel(title, growth, "step", log=True, shapes=marks(at)),
         ],
-        _layer_keys(history),
+        keys(history, *SEEDS),
     )
+
+
+def _rms(mean: np.ndarray | None, variance: np.ndarray | None) -> np.ndarray:
+    assert mean is not None and variance is not None  # of a record with statistics
+    return np.hypot(mean, np.sqrt(variance))
 
 
 def saturation(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
@@ -98,66 +74,52 @@ def saturation(history: Sequence[Snapshot], at: int | None = None) -> Drawing:
 
     A dead unit passes on neither signal nor gradient, whatever the input.
     """
-    shown, axis = _records(history, at), {"range": [-0.03, 1.05]}
-    saturated = _by_layer([(i, _there(r.saturated)) for i, r in shown], 1, log=False)
-    dead = _by_layer([(i, _there(r.dead)) for i, r in shown], 1, log=False)
+    saturated, dead = (_by_layer(history, at, name, 1) for name in ("saturated", "dead"))
     return panels.figure(
         [
-            Panel("Saturated activations, share", saturated, y_axis=axis),
-            Panel("Dead units, share", dead, y_axis=axis),
+            curves_panel("Saturated activations, share", saturated, bounds=SHARES),
+            curves_panel("Dead units, share", dead, bounds=SHARES),
         ],
-        _layer_keys(history),
+        keys(history, *SEEDS),
     )
 
 
-def _records(history: Sequence[Snapshot], at: int | None) -> list[tuple[int, ArmSnapshot]]:
-    """Every arm's last record with statistics up to a step, for those that have one."""
-    found = [(index, record_at(history, index, at)) for index, _ in arms(history)]
-    return [(index, record) for index, record in found if record is not None]
-
-
-def _by_layer(
-    quantities: Sequence[tuple[int, np.ndarray]], first: int, log: bool = True
-) -> list[Drawing]:
-    """Arms' ``(seeds, layers)`` over the layers; the first one has that number."""
-    traces, ends = [], []
-    for arm, values in quantities:
-        x = np.arange(first, first + values.shape[1])
-        low, middle, high = (positive(v) if log else v for v in over_seeds(values.T))
-        traces += [
-            *band(x, low, high, ARMS[arm], "seeds"),
-            line(x, middle, ARMS[arm], letter(arm), "median"),
-        ]
-        ends.append((arm, x, middle))
-    return [*traces, letters(ends, log=log)] if ends else []
-
-
-def _layer_keys(history: Sequence[Snapshot]) -> list[Drawing]:
+def _by_layer(history: Sequence[Snapshot], at: int | None, name: str, first: int) -> list[Curve]:
+    """A quantity of every arm's last record over the layers; the first one has that number."""
     return [
-        *arm_keys(history),
-        panels.key("median of the seeds", "median", width=2.5),
-        panels.key("all seeds", "seeds", panels.rgba(NEUTRAL, 0.35), width=8),
+        _over_layers(arm, getattr(record_at(history, arm, at), name), first)
+        for arm in arms(history)
     ]
 
 
-def boundaries(found: Sequence[Boundary | None], titles: Sequence[str]) -> Drawing:
+def _over_layers(arm: int, values: np.ndarray, first: int) -> Curve:
+    return of_seeds(arm, np.arange(first, first + values.shape[1]), values.T)
+
+
+def record_at(history: Sequence[Snapshot], arm: int, at: int | None) -> ArmSnapshot:
+    """Returns an arm's last record with statistics up to a step; the first record has them."""
+    each = (snapshot.arms[arm] for snapshot in reversed(history))
+    return next(r for r in each if r.mean is not None and (at is None or r.step <= at))
+
+
+def boundaries(found: Sequence[Boundary], titles: Sequence[str]) -> Drawing:
     """Returns what every arm decides over the plane, and rows of the training part.
 
     The stronger a class's colour, the surer the network is of it, on average over the seeds.
     """
-    shown = []
-    for boundary, title in zip(found, titles, strict=True):
-        shown.append(
-            Panel(
-                heading(title),
-                [] if boundary is None else _decision(boundary),
-                "first feature",
-                "second feature" if not shown else "",
-                x_axis={"showgrid": False},
-                y_axis={"showgrid": False},
-                images=[] if boundary is None else [_dots(boundary)],
-            )
+    plain = {"showgrid": False}
+    shown = [
+        Panel(
+            heading(title),
+            _decision(boundary),
+            "first feature",
+            "" if arm else "second feature",
+            x_axis=plain,
+            y_axis=plain,
+            images=[_dots(boundary)],
         )
+        for arm, (boundary, title) in enumerate(zip(found, titles, strict=True))
+    ]
     drawn = panels.figure(shown, hover="closest")
     drawn["layout"]["height"] = 380
     return drawn
@@ -230,34 +192,21 @@ def histogram(found: Sequence[Histograms | None], layer: int) -> Drawing:
 
     A spike in the activations is a value at which units pile up: saturation, or dead units.
     """
-    sides: list[list[Drawing]] = [[], []]
-    for index, (each, colour) in enumerate(zip(found, ARMS, strict=False)):
-        if each is None:
-            continue
-        for side, part in zip(sides, (each.weights, each.activations), strict=True):
-            side.append(_steps(part.edges, part.density, colour, letter(index)))
+    known = [(arm, each) for arm, each in enumerate(found) if each is not None]
+    weights = [_steps(arm, each.weights) for arm, each in known]
+    activations = [_steps(arm, each.activations) for arm, each in known]
     return panels.figure(
         [
-            Panel(f"Weights of layer {layer}", sides[0], "weight", "density", log=True),
-            Panel(f"Activations of layer {layer}", sides[1], "activation", log=True),
+            Panel(f"Weights of layer {layer}", weights, "weight", "density", log=True),
+            Panel(f"Activations of layer {layer}", activations, "activation", log=True),
         ],
-        [
-            panels.key(f"arm {letter(index)}", letter(index), colour, width=2)
-            for index, (each, colour) in enumerate(zip(found, ARMS, strict=False))
-            if each is not None
-        ],
+        [panels.key(f"arm {letter(a)}", letter(a), ARMS[a], width=2) for a, _ in known],
         hover="closest",
     )
 
 
-def _steps(edges: np.ndarray, density: np.ndarray, colour: str, name: str) -> Drawing:
-    line = panels.line(
-        edges,
-        positive(np.append(density, density[-1:])),
-        colour,
-        name,
-        name,
-        width=1.8,
-        shape="hv",
-    )
-    return line | {"hovertemplate": f"{name}: %{{x:.3g}}, density %{{y:.3g}}<extra></extra>"}
+def _steps(arm: int, found: Histogram) -> Drawing:
+    name, style = letter(arm), {"color": ARMS[arm], "width": 1.8, "shape": "hv"}
+    density = panels.positive(np.append(found.density, found.density[-1:]))
+    said = f"{name}: %{{x:.3g}}, density %{{y:.3g}}"
+    return panels.scatter(found.edges, density, said, name=name, legendgroup=name, line=style)

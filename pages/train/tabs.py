@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from pages.train import figures, job, layer_figures, text
-from pages.train.arm_traces import Drawing, record_at
+from pages.train.arm_traces import Drawing, letter
 from pages.train.look import Look
 from pages.ui import views
 from pages.ui.chart import plotly_view
@@ -20,167 +21,120 @@ from snn_core.train import (
     Checkpoint,
     Histograms,
     Run,
+    Snapshot,
     checkpoint_at,
     decision_boundary,
     histograms,
 )
-from snn_core.train.live import Training
 
 __all__ = ["TABS", "draw_tabs", "growing", "names", "pictures"]
 
 COARSE, FINE = 24, 48  # points on a side of a decision boundary, while it runs and at rest
 QUICK = 0.2  # seconds
-SOON = "The first networks are being drawn."
+
+
+def _recorded(look: Look) -> tuple[Sequence[Snapshot], int]:
+    """The records, and the step of the last statistics up to the one that is looked at."""
+    arms = range(len(look.names))
+    steps = [layer_figures.record_at(look.records, arm, look.at).step for arm in arms]
+    return look.records, max(steps)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab: its figure's key, how figure and text alternative are made, and what is said of it.
+
+    Both are made of what is ``found`` for a look, with its step: the records, with which the
+    figure ``grows``, or else what networks at one step had to be run for. ``dated`` figures are of
+    that step alone.
+    """
+
+    key: str
+    figure: Callable[[Look, Any], Drawing]
+    alt: Callable[[Look, Any], str]
+    about: str
+    dated: bool = True
+    found: Callable[[Look], tuple[Sequence[Any], int]] = _recorded
+    grows: bool = True
 
 
 def draw_tabs(look: Look) -> None:
-    """Draws the tabs, and in the open one its figures; the others cost nothing."""
+    """Draws the tabs, and in the open one its figure; the others cost nothing."""
     known = names(look)
-    for tab, name in zip(views.tabs(known), known, strict=True):
-        if tab.open:
-            with tab:
-                TABS[name](look)
+    for place, name in zip(views.tabs(known), known, strict=True):
+        if place.open:
+            with place:
+                _draw(look, TABS[name])
 
 
-def growing(look: Look, tab: str) -> dict[str, Callable[[], Drawing]]:
-    """Returns how to make a tab's figures that grow with every record, by their key."""
-    figures = GROWING.get(tab, {})
-    return {key: partial(make, look) for key, make in figures.items()}
-
-
-def pictures(look: Look, tab: str) -> dict[str, Callable[[], Drawing | None]]:
-    """Returns how to make a tab's figures that are another at every step, by their key."""
-    figures = PICTURES.get(tab, {})
-    return {key: partial(make, look) for key, make in figures.items()}
+def _draw(look: Look, tab: Tab) -> None:
+    if tab.key == "histograms":
+        deepest = max(arm.network.depth for arm in look.training.experiments)
+        look = replace(look, layer=views.layer(deepest, 1, "numbers"))
+    busy, (found, step) = job.is_busy(look.training), tab.found(look)
+    if not found:
+        st.info("The first networks are being drawn.")
+        return
+    figure = tab.figure(look, found)
+    plotly_view(figure, tab.key, tab.alt(look, found), live=busy)
+    date = f"At {'the newest step' if busy else f'step {step}'}. "  # words come later
+    st.caption((date if tab.dated else "") + tab.about)
 
 
 def names(look: Look) -> list[str]:
     """Returns the tabs that there are for a training."""
-    return [name for name in TABS if name != "Boundary" or _plane(look.training)]
+    arm = look.training.experiments[0]
+    plane = input_shape(arm) == (2,) and not text.is_regression(arm)
+    return [name for name in TABS if plane or name != "Boundary"]
 
 
-def _plane(training: Training) -> bool:
-    """Whether the arms decide over a plane: two features, and classes."""
-    arm = training.experiments[0]
-    return input_shape(arm) == (2,) and not text.is_regression(arm)
+def growing(look: Look, tab: str) -> dict[str, Callable[[], Drawing]]:
+    """Returns how to make a tab's figure that grows with every record, by its key."""
+    known = TABS.get(tab)
+    if known is None or not known.grows:
+        return {}
+    return {known.key: lambda: known.figure(look, look.records)}
 
 
-def _chart(look: Look, make: Callable[[Look], Drawing], key: str, alt: str) -> None:
-    """Draws a chart, which of a training that runs the live channel brings further."""
-    plotly_view(make(look), key, alt, live=job.is_busy(look.training))
+def pictures(look: Look, tab: str) -> dict[str, Callable[[], Drawing | None]]:
+    """Returns how to make a tab's figure that is another at every step, by its key."""
+    known = TABS.get(tab)
+    if known is None or known.grows:
+        return {}
+
+    def picture() -> Drawing | None:
+        found, _ = known.found(look)
+        return known.figure(look, found) if found else None
+
+    return {known.key: picture}
 
 
-def _moments(look: Look) -> None:
-    each = [text.layers_alt(look.records, look.names, n) for n in ("variance", "mean")]
-    _chart(look, _heat, "heat", " ".join(each))
-    st.caption(text.MOMENTS)
+def _layers(*quantities: str) -> Callable[[Look, Any], str]:
+    return lambda look, records: " ".join(
+        text.layers_alt(records, look.names, quantity) for quantity in quantities
+    )
 
 
-def _heat(look: Look) -> Drawing:
-    return figures.heat(look.records, look.names, look.at)
-
-
-def _orbits(look: Look) -> None:
-    alt = text.layers_alt(look.records, look.names, "variance")
-    _chart(look, _orbit_lines, "orbits", f"Orbits. {alt}")
-    st.caption(text.ORBITS)
-
-
-def _orbit_lines(look: Look) -> Drawing:
-    return figures.orbits(look.records, look.names, look.at)
-
-
-def _drift(look: Look) -> None:
-    alt = text.layers_alt(look.records, look.names, "tau")
-    _chart(look, _drift_lines, "drift", alt)
-    st.caption(text.DRIFT)
-
-
-def _drift_lines(look: Look) -> Drawing:
-    return figures.drift(look.records, look.at)
-
-
-def _gradients(look: Look) -> None:
-    alt = text.layers_alt(look.records, look.names, "gradient_variance")
-    _chart(look, _gradient_lines, "gradients", alt)
-    st.caption(f"{_of_step(look, _recorded(look))} {text.GRADIENTS}")
-
-
-def _gradient_lines(look: Look) -> Drawing:
-    return layer_figures.gradients(look.records, look.at)
-
-
-def _saturation(look: Look) -> None:
-    alt = text.layers_alt(look.records, look.names, "saturated")
-    _chart(look, _saturation_lines, "saturation", alt)
-    st.caption(f"{_of_step(look, _recorded(look))} {text.SATURATION}")
-
-
-def _saturation_lines(look: Look) -> Drawing:
-    return layer_figures.saturation(look.records, look.at)
-
-
-def _of_step(look: Look, step: int) -> str:
-    """Says of which step a figure is: while it runs of the newest, since words come later."""
-    return "At the newest step." if job.is_busy(look.training) else f"At step {step}."
-
-
-def _recorded(look: Look) -> int:
-    """The step of the last statistics up to the one that is looked at."""
-    arms = range(len(look.training.experiments))
-    found = [record_at(look.records, index, look.at) for index in arms]
-    return max((record.step for record in found if record is not None), default=0)
-
-
-def _boundary(look: Look) -> None:
-    found, step = _decisions(look)
-    if not found:
-        st.info(SOON)
-        return
-    alt = f"Decision boundary at step {step} of " + ", ".join(look.names) + "."
-    _chart(look, lambda _: layer_figures.boundaries(found, look.names), "boundary", alt)
-    st.caption(f"{_of_step(look, step)} {text.BOUNDARY}")
-
-
-def _boundary_plane(look: Look) -> Drawing | None:
-    found, _ = _decisions(look)
-    return layer_figures.boundaries(found, look.names) if found else None
-
-
-def _decisions(look: Look) -> tuple[list[Boundary], int]:
+def _boundaries(look: Look) -> tuple[list[Boundary], int]:
     size = COARSE if job.is_busy(look.training) else FINE
     return _pictured(look, f"boundary.{size}", partial(decision_boundary, size=size))
 
 
-def _histograms(look: Look) -> None:
-    deepest = max(arm.network.depth for arm in look.training.experiments)
-    layer = views.layer(deepest, 1, "numbers")
-    found, step = _bars(look, layer)
-    if not found:
-        st.info(SOON)
-        return
-    alt = f"Histograms of layer {layer} at step {step}. " + " ".join(
-        f"Arm {'ABCD'[index]}: weights of variance {each.weights.variance:.4g}, activations of "
+def _histograms(look: Look) -> tuple[list[Histograms | None], int]:
+    def of_layer(run: Run, index: int, checkpoint: Checkpoint) -> Histograms | None:
+        deepest = checkpoint.experiments[index].network.depth
+        return histograms(run, index, checkpoint, look.layer) if look.layer <= deepest else None
+
+    return _pictured(look, f"histograms.{look.layer}", of_layer)
+
+
+def _histograms_alt(look: Look, found: Sequence[Histograms | None]) -> str:
+    return f"Histograms of layer {look.layer}. " + " ".join(
+        f"Arm {letter(arm)}: weights of variance {each.weights.variance:.4g}, activations of "
         f"mean {each.activations.mean:.4g} and variance {each.activations.variance:.4g}."
-        for index, each in enumerate(found)
+        for arm, each in enumerate(found)
         if each is not None
     )
-    _chart(look, lambda _: layer_figures.histogram(found, layer), "histograms", alt)
-    st.caption(f"{_of_step(look, step)} {text.HISTOGRAMS}")
-
-
-def _histogram_bars(look: Look) -> Drawing | None:
-    found, _ = _bars(look, look.layer)
-    return layer_figures.histogram(found, look.layer) if found else None
-
-
-def _bars(look: Look, layer: int) -> tuple[list[Histograms | None], int]:
-    return _pictured(look, f"histograms.{layer}", partial(_of_layer, layer))
-
-
-def _of_layer(layer: int, run: Run, index: int, checkpoint: Checkpoint) -> Histograms | None:
-    deepest = checkpoint.experiments[index].network.depth
-    return histograms(run, index, checkpoint, layer) if layer <= deepest else None
 
 
 def _pictured(
@@ -208,23 +162,54 @@ def _pictured(
     return kept[2], kept[3]
 
 
-TABS: dict[str, Callable[[Look], None]] = {
-    "Mean and variance": _moments,
-    "Orbits": _orbits,
-    "Omega and tau": _drift,
-    "Gradients": _gradients,
-    "Saturation": _saturation,
-    "Boundary": _boundary,
-    "Histograms": _histograms,
-}
-GROWING: dict[str, dict[str, Callable[[Look], Drawing]]] = {
-    "Mean and variance": {"heat": _heat},
-    "Orbits": {"orbits": _orbit_lines},
-    "Omega and tau": {"drift": _drift_lines},
-    "Gradients": {"gradients": _gradient_lines},
-    "Saturation": {"saturation": _saturation_lines},
-}
-PICTURES: dict[str, dict[str, Callable[[Look], Drawing | None]]] = {
-    "Boundary": {"boundary": _boundary_plane},
-    "Histograms": {"histograms": _histogram_bars},
+TABS = {
+    "Mean and variance": Tab(
+        "heat",
+        lambda look, records: figures.heat(records, look.names, look.at),
+        _layers("variance", "mean"),
+        text.MOMENTS,
+        dated=False,
+    ),
+    "Orbits": Tab(
+        "orbits",
+        lambda look, records: figures.orbits(records, look.names, look.at),
+        _layers("variance"),
+        text.ORBITS,
+        dated=False,
+    ),
+    "Omega and tau": Tab(
+        "drift",
+        lambda look, records: figures.drift(records, look.at),
+        _layers("tau"),
+        text.DRIFT,
+        dated=False,
+    ),
+    "Gradients": Tab(
+        "gradients",
+        lambda look, records: layer_figures.gradients(records, look.at),
+        _layers("gradient_variance"),
+        text.GRADIENTS,
+    ),
+    "Saturation": Tab(
+        "saturation",
+        lambda look, records: layer_figures.saturation(records, look.at),
+        _layers("saturated"),
+        text.SATURATION,
+    ),
+    "Boundary": Tab(
+        "boundary",
+        lambda look, found: layer_figures.boundaries(found, look.names),
+        lambda look, _: f"Decision boundary of {', '.join(look.names)}.",
+        text.BOUNDARY,
+        found=_boundaries,
+        grows=False,
+    ),
+    "Histograms": Tab(
+        "histograms",
+        lambda look, found: layer_figures.histogram(found, look.layer),
+        _histograms_alt,
+        text.HISTOGRAMS,
+        found=_histograms,
+        grows=False,
+    ),
 }

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from html import escape
 
 import numpy as np
 
 from pages.ui.text import describe, option_name, scrolling
 from snn_core import datasets
-from snn_core.spec import (
-    LETTERS,
-    Experiment,
-    NetworkSpec,
-    TrainingSpec,
-    arm_settings,
-    dataset_of,
-    input_shape,
-)
+from snn_core.spec import LETTERS, Experiment, arm_settings, dataset_of, input_shape
 from snn_core.train import Snapshot, Summary, summary, verdict
 from snn_core.train.live import speed
 from snn_core.wording import amount
@@ -118,47 +109,44 @@ SYMBOLS = """
 
 The words are those of [Klambauer et al. (2017)](https://arxiv.org/abs/1706.02515).
 """  # noqa: E501
-_TINY = 3  # inputs; centring takes one of their directions away
-_BY_UNIT = ("centralize_unit", "standardize_unit")
+TINY = 3  # inputs; centring takes one of their directions away
+STATES = {
+    "paused": "paused",
+    "queued": "waiting for a free place on the server",
+    "done": "ended",
+    "stopped": "stopped",
+    "failed": "failed",
+}
 
 
 def names(arms: Sequence[Experiment]) -> list[str]:
     """Returns a short name for each arm: its letter, its activation, and what sets it apart."""
-    every = arm_settings(arms)
-    declared = {f.name: f for kind in (NetworkSpec, TrainingSpec) for f in fields(kind)}
-    found = []
+    every, found = arm_settings(arms), []
     for letter, arm in zip(LETTERS, arms, strict=False):
         parts = [option_name("activation", arm.network.activation)]
-        for key, field in declared.items():
-            value = getattr(arm.network, key, getattr(arm.training, key, None))
-            if key == "activation" or not field.metadata or f"{letter}.{key}" not in every:
-                continue
-            parts.append(describe(key, value).partition(" (")[0])
+        for key, value in (vars(arm.network) | vars(arm.training)).items():
+            if key != "activation" and f"{letter}.{key}" in every:
+                parts.append(describe(key, value).partition(" (")[0])
         found.append(f"{letter.upper()} · " + ", ".join(parts))
     return found
 
 
 def cautions(arms: Sequence[Experiment]) -> list[str]:
-    """Returns a sentence for every arm that is hampered before it starts."""
+    """Returns a sentence for every arm that is hampered before it starts, and for arms alike."""
     found = []
     for letter, arm in zip(LETTERS, arms, strict=False):
-        inputs = input_shape(arm)[0] if arm.network.kind == "mlp" else _TINY + 1
-        if arm.network.constraint in _BY_UNIT and inputs <= _TINY:
+        by_unit = arm.network.constraint in ("centralize_unit", "standardize_unit")
+        inputs = input_shape(arm)[0]
+        if by_unit and arm.network.kind == "mlp" and inputs <= TINY:
             found.append(
                 f"Arm {letter.upper()} centres every unit's weights, and the first layer's units "
                 f"have {inputs} inputs: weights that add up to 0 see only their differences. "
                 "It can't learn all of this task; centralize the layer instead."
             )
-    return found + _twins(arms)
-
-
-def _twins(arms: Sequence[Experiment]) -> list[str]:
-    """A sentence for every set of arms that are one and the same."""
-    found = []
     for arm in dict.fromkeys(arms):
-        alike = [x.upper() for x, each in zip(LETTERS, arms, strict=False) if each == arm]
-        if len(alike) > 1:
-            who = f"{', '.join(alike[:-1])} and {alike[-1]}"
+        *alike, last = [x.upper() for x, each in zip(LETTERS, arms, strict=False) if each == arm]
+        if alike:
+            who = f"{', '.join(alike)} and {last}"
             found.append(f"Arms {who} are the same network, trained in the same way.")
     return found
 
@@ -195,23 +183,19 @@ def pace(
     if not history:
         stopped = state == "stopped"
         return 0.0, "Stopped before the first record" if stopped else "Drawing the weights"
-    last, made = history[-1], speed(history)
-    text = f"Step {last.step:,} of {steps:,}"
+    last, made, running = history[-1], speed(history), state == "running"
+    parts, done = [f"Step {last.step:,} of {steps:,}"], last.step
     beyond = [index for index, count in enumerate(updates) if count > last.step]
-    done = last.step
-    if beyond and state == "running" and _is_slow(history):
-        text += f" · arm {LETTERS[beyond[-1]].upper()} at {updates[beyond[-1]]:,}"
+    if beyond and running and _is_slow(history):
+        parts.append(f"arm {LETTERS[beyond[-1]].upper()} at {updates[beyond[-1]]:,}")
         done = sum(max(count, last.step) for count in updates) / len(updates)
     if made > 0:
-        text += f" · {made:.3g} steps/s"
-        left = (steps - done) / made
-        if state == "running" and left > 0:
-            text += f" · {duration(left)} left"
-    said = {
-        "paused": "paused", "queued": "waiting for a free place on the server",
-        "done": "ended", "stopped": "stopped", "failed": "failed",
-    }  # fmt: skip
-    return min(done / steps, 1.0), text + (f" · {said[state]}" if state in said else "")
+        parts.append(f"{made:.3g} steps/s")
+        if running and steps > done:
+            parts.append(f"{duration((steps - done) / made)} left")
+    if state in STATES:
+        parts.append(STATES[state])
+    return min(done / steps, 1.0), " · ".join(parts)
 
 
 def _is_slow(history: Sequence[Snapshot]) -> bool:
@@ -259,12 +243,9 @@ def verdicts(
 
 
 def _row(name: str, short: str, found: Summary) -> str:
-    test = (
-        "after the last step"
-        if found.test_accuracy is None or found.test_deviation is None
-        else _spread(found.test_accuracy, found.test_deviation)
-    )
-    seeds = len(found.steps_to)
+    test = "after the last step"
+    if found.test_accuracy is not None and found.test_deviation is not None:
+        test = _spread(found.test_accuracy, found.test_deviation)
     there = "not yet" if found.median_steps_to is None else f"{found.median_steps_to:,.0f}"
     cells = (
         f"<b>{escape(name)}</b>",
@@ -272,7 +253,7 @@ def _row(name: str, short: str, found: Summary) -> str:
         _spread(found.accuracy, found.accuracy_deviation),
         f"{amount(found.best_accuracy, 3)} at {found.best_step:,}",
         test,
-        f"{there} ({found.reached} of {seeds} seeds)",
+        f"{there} ({found.reached} of {len(found.steps_to)} seeds)",
         f"{found.seconds:.1f} s",
     )
     return f"<tr>{''.join(f'<td>{each}</td>' for each in cells)}</tr>"
@@ -286,8 +267,6 @@ def _spread(mean: float, deviation: float) -> str:
 
 def curves_alt(history: Sequence[Snapshot], named: Sequence[str], regression: bool) -> str:
     """Returns the text alternative of the curves, with every arm's last numbers."""
-    if not history:
-        return "Loss and accuracy: nothing recorded yet."
     score = "R²" if regression else "accuracy"
     parts = [f"Loss and {score} up to step {history[-1].step}"]
     for arm, name in zip(history[-1].arms, named, strict=False):
@@ -300,12 +279,8 @@ def layers_alt(history: Sequence[Snapshot], named: Sequence[str], name: str) -> 
     """Returns the text alternative of a figure over layers: every arm's last layer."""
     parts = [f"{name.replace('_', ' ').capitalize()} of every layer over the steps"]
     for index, title in enumerate(named):
-        values = [
-            getattr(s.arms[index], name)
-            for s in (*history[:1], *history[-12:])
-            if getattr(s.arms[index], name) is not None
-        ]
-        if values:
-            first, last = (np.median(v[:, -1]) for v in (values[0], values[-1]))
-            parts.append(f"{title}: last layer {first:.4g} at first, {last:.4g} now")
+        records = [s.arms[index] for s in (*history[:1], *history[-12:])]
+        values = [getattr(each, name) for each in records if each.mean is not None]
+        first, last = (np.median(values[at][:, -1]) for at in (0, -1))
+        parts.append(f"{title}: last layer {first:.4g} at first, {last:.4g} now")
     return ". ".join(parts) + "."

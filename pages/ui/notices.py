@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -11,7 +12,7 @@ import streamlit as st
 from pages.ui import session
 from pages.ui.text import plain
 
-__all__ = ["link_problems", "sentence", "share"]
+__all__ = ["guarded", "link_problems", "sentence", "share"]
 
 
 def link_problems() -> None:
@@ -24,6 +25,15 @@ def link_problems() -> None:
             + (f"\n- and {len(found) - 5} more." if len(found) > 5 else "")
         )
         st.button("Dismiss", on_click=session.dismiss, key="dismiss")
+
+
+@contextmanager
+def guarded(what: str = "") -> Iterator[None]:
+    """Says in a sentence what the core refuses or fails in, in place of the rest of the block."""
+    try:
+        yield
+    except (ValueError, MemoryError, RuntimeError) as error:
+        st.error(what + sentence(error))
 
 
 def sentence(error: Exception) -> str:

@@ -26,16 +26,19 @@ __all__ = [
     "UNITS",
     "VARIANCE",
     "band",
+    "box",
     "drawable",
+    "extent",
     "figure",
     "key",
     "line",
     "log_scale",
     "median",
+    "positive",
     "predicted",
     "quartiles",
     "rgba",
-    "seed_lines",
+    "scatter",
     "seeds_and_median",
 ]
 
@@ -47,6 +50,7 @@ PALETTE = (
 )
 MEAN, VARIANCE, GRADIENT, UNITS, CORRELATION, SATURATED, NEUTRAL, *ARMS = PALETTE
 INK = "#16202B"
+Ends = tuple[float, float]
 DECADES = 1.0  # a span from which a linear axis hides the small values
 HEIGHT = 400
 BETWEEN_ROWS = 0.14  # of the height, for the titles
@@ -169,33 +173,29 @@ def rgba(colour: str, opacity: float) -> str:
     return f"rgba({red}, {green}, {blue}, {opacity:g})"
 
 
+def scatter(x: object, y: object, hover: str = "", **attributes: object) -> dict[str, Any]:
+    """Returns a trace without an entry in the legend: a line, unless ``mode`` says otherwise.
+
+    ``hover`` is Plotly's template of what is said of a point; without one nothing is.
+    """
+    said = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
+    drawn = {"type": "scatter", "mode": "lines", "x": x, "y": y, "showlegend": False}
+    return drawn | said | attributes
+
+
 def key(name: str, group: str, colour: str = NEUTRAL, **style: object) -> dict[str, Any]:
     """Returns a legend entry that stands for every trace of its group and switches them."""
-    shown = {"mode": "lines", "line": {"color": colour, **style}, "showlegend": True}
-    return {
-        "type": "scatter",
-        "x": [None],
-        "y": [None],
-        "name": name,
-        "legendgroup": group,
-    } | shown
+    line = {"color": colour, **style}
+    entry = {"type": "scatter", "mode": "lines", "x": [None], "y": [None], "showlegend": True}
+    return entry | {"name": name, "legendgroup": group, "line": line}
 
 
 def line(
     x: np.ndarray, y: np.ndarray, colour: str, name: str, group: str, **style: object
 ) -> dict[str, Any]:
     """Returns one line that shows its values on hover; gaps where they are not finite."""
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": x,
-        "y": drawable(y),
-        "line": {"color": colour, "width": 2.5, **style},
-        "name": name,
-        "legendgroup": group,
-        "showlegend": False,
-        "hovertemplate": f"{name} %{{y:.4g}}<extra></extra>",
-    }
+    drawn = scatter(x, drawable(y), f"{name} %{{y:.4g}}", name=name, legendgroup=group)
+    return drawn | {"line": {"color": colour, "width": 2.5, **style}}
 
 
 def predicted(x: np.ndarray, y: np.ndarray, name: str = "predicted", colour: str = INK) -> dict:
@@ -203,21 +203,17 @@ def predicted(x: np.ndarray, y: np.ndarray, name: str = "predicted", colour: str
     return line(x, y, colour, name, "predicted", width=2, dash="dash")
 
 
-def seed_lines(x: np.ndarray, values: np.ndarray, colour: str) -> dict[str, Any]:
+def _seed_lines(x: np.ndarray, values: np.ndarray, colour: str) -> dict[str, Any]:
     """Returns every row of ``(seeds, layers)`` as a faint line, all in one trace."""
     gap = np.full((len(values), 1), np.nan)
     style = {"color": rgba(colour, 0.3 if len(values) <= 16 else 0.15), "width": 1}
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": np.tile(np.append(x.astype(float), np.nan), len(values)),
-        "y": drawable(np.hstack([values, gap])).ravel(),
-        "line": style,
-        "name": "each seed",
-        "legendgroup": "seeds",
-        "showlegend": False,
-        "hoverinfo": "skip",
-    }
+    return scatter(
+        np.tile(np.append(x.astype(float), np.nan), len(values)),
+        drawable(np.hstack([values, gap])).ravel(),
+        line=style,
+        name="each seed",
+        legendgroup="seeds",
+    )
 
 
 def band(
@@ -225,30 +221,33 @@ def band(
 ) -> dict[str, Any]:
     """Returns the area between two curves, where both are finite."""
     known = np.isfinite(low) & np.isfinite(high)
-    return {
-        "type": "scatter",
-        "mode": "lines",
+    tint = rgba(colour, opacity)
+    return scatter(
         # Plotly can't send an empty array, hence the lone gap where nothing is known.
-        "x": np.concatenate([x[known], x[known][::-1]]) if known.any() else [None],
-        "y": np.concatenate([low[known], high[known][::-1]]) if known.any() else [None],
-        "fill": "toself",
-        "fillcolor": rgba(colour, opacity),
-        "line": {"width": 0, "color": rgba(colour, opacity)},
-        "legendgroup": group,
-        "showlegend": False,
-        "hoverinfo": "skip",
-    }
+        np.concatenate([x[known], x[known][::-1]]) if known.any() else [None],
+        np.concatenate([low[known], high[known][::-1]]) if known.any() else [None],
+        fill="toself",
+        fillcolor=tint,
+        line={"width": 0, "color": tint},
+        legendgroup=group,
+    )
+
+
+def box(across: Ends, along: Ends, **style: object) -> dict[str, Any]:
+    """Returns the rectangle between two ends on the x axis and two on the y axis."""
+    (x0, x1), (y0, y1) = across, along
+    return {"type": "rect", "x0": x0, "x1": x1, "y0": y0, "y1": y1} | style
 
 
 def seeds_and_median(
     x: np.ndarray, values: np.ndarray, colour: str, name: str = "median", log: bool = False
 ) -> list[dict[str, Any]]:
     """Returns the middle half of the seeds as a band, every seed, and their median."""
-    shown = np.where(values > 0, values, np.nan) if log else values
+    shown = positive(values) if log else values
     low, middle, high = quartiles(shown)
     return [
         band(x, low, high, colour, "middle", 0.2),
-        seed_lines(x, shown, colour),
+        _seed_lines(x, shown, colour),
         line(x, middle, colour, name, "median"),
     ]
 
@@ -265,10 +264,30 @@ def quartiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return found[0], found[1], found[2]
 
 
-def median(values: np.ndarray) -> np.ndarray:
-    """Returns the median over the finite seeds of every layer, NaN where there are none."""
-    known = values.size and np.isfinite(values).all()
-    return np.median(values, axis=0) if known else quartiles(values)[1]
+def median(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Returns the median over the finite seeds, which are an axis; NaN where there are none."""
+    known = np.isfinite(values)
+    if not values.size:
+        return np.full(known.any(axis).shape, np.nan)
+    if known.all():
+        return np.median(values, axis)
+    some = known.any(axis)
+    # a slice without a number would warn
+    kept = np.where(known, values, np.where(np.expand_dims(some, axis), np.nan, 0.0))
+    return np.where(some, np.nanmedian(kept, axis), np.nan)
+
+
+def extent(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the smallest and the largest of the finite seeds; NaN where there are none."""
+    known = np.isfinite(values)
+    low = np.where(known, values, np.inf).min(axis, initial=np.inf)
+    high = np.where(known, values, -np.inf).max(axis, initial=-np.inf)
+    return drawable(low), drawable(high)
+
+
+def positive(values: np.ndarray) -> np.ndarray:
+    """Returns the values with gaps where a logarithmic axis has no place for them."""
+    return np.where(values > 0, values, np.nan)
 
 
 def drawable(values: np.ndarray) -> np.ndarray:

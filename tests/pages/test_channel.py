@@ -18,12 +18,15 @@ from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketT
 from starlette.websockets import WebSocketDisconnect
 
 from app import answers
-from pages.moment_map import plane, proofs
+from pages.moment_map import figures as map_figures
+from pages.moment_map import plane
+from pages.moment_map import text as map_text
 from pages.propagate import figures
 from pages.train import job
 from pages.train import live as live_of_train
 from pages.train.live import curves as figures_now
 from pages.train.look import Look, shown
+from pages.ui import page_settings
 from pages.ui.live import cache, channel, work
 from pages.ui.live.frames import framed, unframed
 from pages.ui.visitor import COOKIE
@@ -35,7 +38,6 @@ from snn_core.train.live import Training, history
 SMALL = {"depth": "4", "width": "16", "batch": "16", "seeds": "3"}
 ORIGIN = {"origin": "http://testserver"}
 LONG = 30.0
-BOX = ((-0.1, 0.1), (0.8, 1.5))
 
 
 @pytest.fixture(autouse=True)
@@ -122,12 +124,12 @@ def test_the_map_is_answered(client: TestClient) -> None:
         live.send_text(asked({}, ask="map", omega="0.1", tau="1.2"))
         (found,) = answered(live, "done")
     assert found["chart"] == "plane" and "omega 0.1" in found["alt"]
-    theorem, domain = proofs.domain_of("")
-    place = plane.is_log("auto", domain), BOX, tuple(domain), theorem
-    wanted = plane.Asked(ACTIVATIONS["selu"], 0.1, 1.2, (0.5, 2.0), *place, moving=True)
-    shown = plane.seen(wanted)
-    assert found["alt"] == plane.alt(wanted, shown)
-    theirs = plane.figure(wanted, shown, None)["data"]
+    numbers = {name: usual for name, (_, _, usual) in page_settings.MAP.numbers.items()}
+    numbers |= {"omega": 0.1, "tau": 1.2}
+    wanted = plane.asked(ACTIVATIONS["selu"], numbers.__getitem__, "auto", "", moving=True)
+    seen = plane.seen(wanted)
+    assert found["alt"] == map_text.alt(wanted, seen)
+    theirs = map_figures.moment_map(wanted, seen, None)["data"]
     for ours, trace in zip(found["figure"]["data"], theirs, strict=True):
         assert ours.get("name") == trace.get("name")
         if "z" in trace:

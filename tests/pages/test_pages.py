@@ -238,6 +238,16 @@ def test_a_pin_that_says_nothing_is_told_of(pin: str, said: str) -> None:
     assert "pin.a" in warning.value and said in warning.value
 
 
+def test_downloads_call_a_pin_by_its_own_letter_where_another_is_refused() -> None:
+    big = "width=4096&depth=512&batch=4096&seeds=64"
+    with patch("pages.propagate.downloads.propagation_csv") as csv:
+        with patch("streamlit.download_button", lambda _, make, *more, **rest: make()):
+            at = opened(SMALL | {"pin.a": big, "pin.b": "depth=3&width=8&batch=8&seeds=1"})
+    assert "Pin A" in " ".join(error.value for error in at.error)
+    (shown, pinned), names = csv.call_args.args
+    assert list(names) == ["now", "B"] and pinned.experiment.network.depth == 3
+
+
 def test_grouping_tables_name_only_settings() -> None:
     known = set(controls.declared(NetworkSpec, Experiment, TrainingSpec))
     groups = (*controls.GROUPS.values(), *controls.TRAINING.values(), page_settings.ARM)

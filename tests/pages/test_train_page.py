@@ -23,7 +23,7 @@ from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.testing.v1 import AppTest
 
 from pages.train import downloads, figures, job, layer_figures, tabs, text
-from pages.train.arm_traces import LETTER, ROUNDING, STEPS_AXIS, heading, letters, log_ticks
+from pages.train.arm_traces import LETTER, ROUNDING, Curve, heading, letters, log_ticks
 from pages.ui import controls, page_settings, panels
 from pages.ui.chart.delta import numbers
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
@@ -656,7 +656,7 @@ def test_letters_at_the_ends_of_lines_never_lie_over_each_other(
     ends: list[float], log: bool, bounds: tuple[float, float] | None
 ) -> None:
     bounds = None if log else bounds
-    lines = [(arm, np.arange(2.0), np.array([1.0, end])) for arm, end in enumerate(ends)]
+    lines = [Curve(arm, np.arange(2.0), np.array([1.0, end])) for arm, end in enumerate(ends)]
     at = letters(lines, log, bounds)["y"]
     scaled, wanted = (np.log10(v) if log else np.asarray(v) for v in (at, ends))
     span = np.ptp(bounds) if bounds else max(np.ptp(np.append(wanted, 0.0 if log else 1.0)), 0)
@@ -671,17 +671,29 @@ def test_letters_at_the_ends_of_lines_never_lie_over_each_other(
 
 
 def test_letters_leave_out_what_is_no_number() -> None:
-    lines = [(0, np.arange(2.0), np.array([np.nan] * 2)), (1, np.arange(2.0), np.ones(2))]
+    x = np.arange(2.0)
+    lines = [Curve(0, x, np.array([np.nan] * 2)), Curve(1, x, np.ones(2))]
     assert np.isnan(letters(lines)["y"][0]) and letters(lines)["y"][1] == 1
     assert letters([])["text"] == []
 
 
-def test_an_axis_of_steps_begins_at_step_0() -> None:
-    for make in FIGURES.values():
-        axes = {k: v for k, v in make(HISTORY[:1], None)["layout"].items() if "xaxis" in k}
-        stepped = [axis for axis in axes.values() if axis.get("ticksuffix") == " steps"]
-        assert all(axis["minallowed"] == 0 for axis in stepped)
-    assert STEPS_AXIS["minallowed"] == 0
+@pytest.mark.parametrize("name", ["curves", "drift", "gradients"])
+def test_an_axis_of_steps_begins_at_step_0_and_counts_whole_steps(name: str) -> None:
+    layout = FIGURES[name](HISTORY[:1], None)["layout"]
+    axes = [axis for key, axis in layout.items() if "xaxis" in key]
+    stepped = [axis for axis in axes if axis.get("ticksuffix") == " steps"]
+    assert stepped and all(axis["minallowed"] == 0 and axis["dtick"] == 1 for axis in stepped)
+
+
+@pytest.mark.parametrize("name", ["curves", "drift", "saturation"])
+def test_letters_on_an_axis_of_shares_keep_apart_on_that_axis(name: str) -> None:
+    drawn = FIGURES[name](HISTORY[:1], None)
+    axes = {key: axis for key, axis in drawn["layout"].items() if key.startswith("yaxis")}
+    for key, axis in axes.items():
+        for trace in drawn["data"]:
+            if "range" in axis and trace["mode"] == "text" and trace["yaxis"] == f"y{key[5:]}":
+                heights = np.sort(trace["y"][np.isfinite(trace["y"])])
+                assert np.diff(heights).min() > 0.99 * LETTER * np.ptp(axis["range"])
 
 
 def test_headings_of_small_panels_are_never_cut() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2 import component
 
-__all__ = ["cell_grid", "picked"]
+__all__ = ["cell_grid"]
 
 _HERE = pathlib.Path(__file__).parent
 _GRID = component(
@@ -26,21 +26,21 @@ def cell_grid(
     rows: Sequence[str],
     columns: Sequence[str],
     cells: Sequence[Mapping[str, Any]],
-    on_pick: Callable[[], None],
+    on_pick: Callable[[str], None],
 ) -> None:
-    """Draws the table; ``on_pick`` is called when a cell is chosen, which `picked` tells.
+    """Draws the table; ``on_pick`` is called with the id of a cell that is chosen.
 
     ``cells`` are in reading order, each with ``id``, ``label`` for a screen reader, ``text`` of a
     word or two, and either ``measured`` and ``predicted``, lists of logarithms or None, drawn
     between ``low`` and ``high``, or a ``problem`` that says why there is nothing. ``here`` marks
     the present one.
     """
+
+    def pick() -> None:
+        said = st.session_state.get(key)
+        found = said.get("picked") if isinstance(said, Mapping) else None
+        if isinstance(found, str):
+            on_pick(found)
+
     data = {"caption": caption, "rows": rows, "columns": columns, "cells": cells}
-    _GRID(key=key, data=data, on_picked_change=on_pick)
-
-
-def picked(key: str) -> str:
-    """Returns the id of the cell that was chosen, "" where what came is not one."""
-    said = st.session_state.get(key)
-    found = said.get("picked") if isinstance(said, Mapping) else None
-    return found if isinstance(found, str) else ""
+    _GRID(key=key, data=data, on_picked_change=pick)
