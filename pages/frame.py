@@ -48,7 +48,8 @@ def main() -> None:
     from pages.ui import departure
 
     if current != pages["train"]:
-        job.elsewhere(pages["train"])
+        with st.container(key="elsewhere"):
+            job.elsewhere(pages["train"])
     current.run()
     job.clear_up()  # last, so that no plot waits for it
     departure.depart()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.moment_map import designer, mean_field, plane, proofs, text
 from pages.ui import controls, notices, page_settings, results, session, views
@@ -28,12 +29,13 @@ def main() -> None:
     with st.container(key="frame"):
         left, right = st.columns([1, 3], gap="large")
     with right, st.container(key="hero"):
+        place = st.container()
         with st.container(key="notices"):
             notices.link_problems()
             experiment = _experiment()
         if experiment is not None:
             session.write_link(session.link(experiment))
-            _map(experiment)
+            _map(experiment, place)
     with left, st.container(key="controls"):
         _rail()
     if experiment is not None:
@@ -76,8 +78,8 @@ def _experiment() -> Experiment | None:
     return found
 
 
-def _map(experiment: Experiment) -> None:
-    """Draws plane and activation, and says in words what is seen."""
+def _map(experiment: Experiment, place: DeltaGenerator) -> None:
+    """Draws plane and activation in their place, and says in words what is seen."""
     start = (session.number("mean"), session.number("variance"))
     p, about = _network(experiment, start)
     theorem, domain = proofs.domain_of(proofs.looked_at())
@@ -92,13 +94,14 @@ def _map(experiment: Experiment) -> None:
         theorem,
     )
     shown = plane.seen(asked)
-    plotly_view(
-        plane.figure(asked, shown, p),
-        "plane",
-        plane.alt(asked, shown),
-        question=_question(experiment),
-        on_point=_clicked,
-    )
+    with place:
+        plotly_view(
+            plane.figure(asked, shown, p),
+            "plane",
+            plane.alt(asked, shown),
+            question=_question(experiment),
+            on_point=_clicked,
+        )
     incoming = asked.incoming
     st.markdown(f"{text.settles(shown.found, shown.limit)} {text.shape(asked.act, *incoming)}")
     st.caption(f"{text.PLANE} {text.SHAPE}")

@@ -22,12 +22,15 @@ def main() -> None:
         left, right = st.columns([1, 3], gap="large")
     with right, st.container(key="hero"):  # the figure first, so that it follows at once
         first = opening.place()
+        place = st.container()
         with st.container(key="notices"):  # always there: what follows keeps its place
             notices.link_problems()
             p = _attempt()
         if p is not None:
             session.write_link(session.link(p.experiment))
-            _moments(p)
+            with place:
+                _moments(p)
+            _words(p)
     opening.draw(first)
     with left, st.container(key="controls"):
         controls.rail()
@@ -59,7 +62,7 @@ def _attempt() -> Propagation | None:
 
 
 def _moments(p: Propagation) -> None:
-    """Draws the figure at the top, its verdict, and what it says in words."""
+    """Draws the figure at the top."""
     axis = session.view("axis", tabs.AXES)
     plotly_view(
         figures.moments_by_layer(p, axis),
@@ -68,6 +71,10 @@ def _moments(p: Propagation) -> None:
         id=figures.identity(p.experiment, axis),
         question=_question(p.experiment),
     )
+
+
+def _words(p: Propagation) -> None:
+    """Says what the figure shows."""
     for accident in text.accidents(p):
         st.warning(accident)
     verdict.draw(p)

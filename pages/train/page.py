@@ -37,13 +37,19 @@ def main() -> None:
         left, right = st.columns([1, 3], gap="large")
     # The fragment that moves comes after the rail: its clock starts once the browser has it, and
     # while the rest of the page was still under way its looks and a person's click would collide.
-    session.remember(_arms())
+    arms = _arms()
+    session.remember(arms)
     with left, st.container(key="controls"):
+        for caution in text.cautions(arms or ()):
+            st.warning(caution)
         controls.arm_rail()
     with right, st.container(key="hero"):
-        notices.link_problems()
-        training = _training()
-        if training is not None:
+        place = st.container()
+        with st.container(key="notices"):
+            notices.link_problems()
+            training = _training()
+    if training is not None:
+        with place:
             if job.steers(training):
                 _transport(training)
             else:
@@ -96,8 +102,6 @@ def _training() -> Training | None:
     if training.experiments != arms and mine:
         _changed(training, arms)
     st.session_state["train.seen"] = training.experiments
-    for caution in text.cautions(training.experiments):
-        st.warning(caution)
     failure = training.job.failure
     if failure is not None:
         _failed(failure.kind, failure.message, failure.trace)
