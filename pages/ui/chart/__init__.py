@@ -74,7 +74,7 @@ def channel_is_blocked() -> bool:
 
 
 def _note_blocked() -> None:
-    st.session_state["channel.blocked"] = True
+    st.session_state["channel.blocked"] = st.session_state["touched"] = True  # no new link
 
 
 def _clicked(key: str, on_point: Callable[[Mapping[str, object]], None] | None) -> None:

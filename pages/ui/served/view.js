@@ -1,6 +1,7 @@
 // One live Plotly node per chart. Streamlit calls the default export again whenever the data or
 // the theme changes; the node is kept in CHARTS and redrawn in place.
 
+import "./history.js";
 import * as live from "./live.js";
 
 const CHARTS = new WeakMap();
