@@ -13,6 +13,7 @@ from pages.moment_map import designer, mean_field, plane, proofs, text
 from pages.ui import controls, notices, page_settings, results, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.page_link import PROPAGATE, page_link
+from pages.ui.text import plain
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, activation_of, to_query
 from snn_core.wording import amount, count, percent
@@ -103,9 +104,14 @@ def _map(experiment: Experiment, place: DeltaGenerator) -> None:
             on_point=_clicked,
         )
     incoming = asked.incoming
-    st.markdown(f"{text.settles(shown.found, shown.limit)} {text.shape(asked.act, *incoming)}")
-    st.caption(f"{text.PLANE} {text.SHAPE}")
-    if about:
+    notices.explained(
+        f"**{plain(shown.found.reason)}**",
+        text.settles(shown.found, shown.limit),
+        text.PLANE,
+        f"{text.shape(asked.act, *incoming)} {text.SHAPE}",
+        about if p else "",
+    )
+    if not p:
         st.caption(about)
     if about == STOPPED:
         st.button("Propagate after all", on_click=results.release, key="release")

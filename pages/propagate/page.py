@@ -78,8 +78,6 @@ def _words(p: Propagation) -> None:
     for accident in text.accidents(p):
         st.warning(accident)
     verdict.draw(p)
-    st.caption(text.moments(p))
-    tabs.reasons(p)
 
 
 def _question(experiment: Experiment) -> dict[str, Any]:

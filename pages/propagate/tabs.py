@@ -18,7 +18,7 @@ from snn_core.propagate import Propagation
 from snn_core.spec import Experiment
 from snn_core.theory.predict import unit_moments
 
-__all__ = ["AXES", "NAMED", "Tab", "draw", "needs", "of", "reasons"]
+__all__ = ["AXES", "NAMED", "Tab", "draw", "needs", "of"]
 
 AXES = ("auto", "log", "linear")
 Looked = Mapping[str, str]  # what is looked at, as in a link
@@ -82,13 +82,6 @@ def _open(experiment: Experiment, tab: Tab) -> None:
     tab.about(p)
 
 
-def reasons(p: Propagation, *topics: str) -> None:
-    """Says what theory does not reach, where that is looked at."""
-    found = [reason for topic in topics or ("",) for reason in text.reasons(p, topic)]
-    if found:
-        st.caption(" ".join(found))
-
-
 def _distribution(p: Propagation, _: Looked) -> tuple[str, dict[str, Any], str]:
     return "distribution", figures.distribution_by_layer(p), text.distribution_alt(p)
 
@@ -99,9 +92,8 @@ def _gradients(p: Propagation, looked: Looked) -> tuple[str, dict[str, Any], str
 
 
 def _about_gradients(p: Propagation) -> None:
-    st.markdown(text.gradients(p))
-    reasons(p, "Gradients")
-    st.caption(text.GRADIENTS)
+    measured, expected = text.gradients(p)
+    notices.explained(measured, expected, *text.reasons(p, "Gradients"), text.GRADIENTS)
 
 
 def _layer(p: Propagation) -> str:
@@ -113,7 +105,7 @@ def _units(p: Propagation, looked: Looked) -> tuple[str, dict[str, Any], str]:
     depth, asked = len(p.layers) - 1, looked.get("layer", "")
     layer = int(asked) if asked.isdecimal() and 1 <= int(asked) <= depth else depth
     figure = figures.units_of_layer(p, layer, expected_units(p, layer))
-    return "units", figure, text.units(p, layer)
+    return "units", figure, " ".join(text.units(p, layer))
 
 
 def expected_units(p: Propagation, layer: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -131,9 +123,8 @@ def expected_units(p: Propagation, layer: int) -> tuple[np.ndarray, np.ndarray] 
 
 
 def _about_units(p: Propagation) -> None:
-    st.markdown(text.units(p, int(_layer(p))))
-    reasons(p, "Single units")
-    st.caption(text.UNITS)
+    shares, about = text.units(p, int(_layer(p)))
+    notices.explained(shares, about, *text.reasons(p, "Single units"), text.UNITS)
 
 
 def _saturation(p: Propagation, _: Looked) -> tuple[str, dict[str, Any], str]:
@@ -141,9 +132,8 @@ def _saturation(p: Propagation, _: Looked) -> tuple[str, dict[str, Any], str]:
 
 
 def _about_saturation(p: Propagation) -> None:
-    st.markdown(text.saturation(p))
-    reasons(p, "Correlation", "Between and within units")
-    st.caption(text.SATURATION)
+    beyond = text.reasons(p, "Correlation") + text.reasons(p, "Between and within units")
+    notices.explained(text.saturation(p), *beyond, text.SATURATION)
 
 
 NAMED = {
@@ -153,7 +143,7 @@ NAMED = {
             "Distribution",
             detail=True,
             chart=_distribution,
-            about=lambda p: st.caption(text.DISTRIBUTION) and None,
+            about=lambda p: notices.explained(*text.DISTRIBUTION),
         ),
         Tab("Gradients", backward=True, chart=_gradients, about=_about_gradients),
         Tab("Omega and tau", detail=True, chart=_units, about=_about_units),

@@ -17,7 +17,7 @@ from streamlit.errors import StreamlitAPIException
 from pages.train import job, tabs, text
 from pages.train.live import curves
 from pages.train.look import Look, shown
-from pages.ui import session, views
+from pages.ui import notices, session, views
 from pages.ui.chart import channel_is_blocked, plotly_view
 from pages.ui.departure import depart
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
@@ -69,7 +69,8 @@ def draw() -> None:
     drawn = curves(look) if look.whole else None
     plotly_view(drawn, "curves", alt, live=busy, question=_question(look, busy))
     changed = text.changes(training.notes)
-    st.caption(f"{changed} {text.CURVES}".strip())
+    sentence, why = text.CURVES
+    notices.explained(f"{sentence} {changed}", why)
     _verdicts(look, upto)
     tabs.draw_tabs(look)
     depart()

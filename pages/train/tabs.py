@@ -12,7 +12,7 @@ import streamlit as st
 from pages.train import figures, job, layer_figures, text
 from pages.train.arm_traces import Drawing, record_at
 from pages.train.look import Look
-from pages.ui import views
+from pages.ui import notices, views
 from pages.ui.chart import plotly_view
 from snn_core.spec import input_shape
 from snn_core.train import (
@@ -74,7 +74,7 @@ def _chart(look: Look, make: Callable[[Look], Drawing], key: str, alt: str) -> N
 def _moments(look: Look) -> None:
     each = [text.layers_alt(look.records, look.names, n) for n in ("variance", "mean")]
     _chart(look, _heat, "heat", " ".join(each))
-    st.caption(text.MOMENTS)
+    notices.explained(*text.MOMENTS)
 
 
 def _heat(look: Look) -> Drawing:
@@ -84,7 +84,7 @@ def _heat(look: Look) -> Drawing:
 def _orbits(look: Look) -> None:
     alt = text.layers_alt(look.records, look.names, "variance")
     _chart(look, _orbit_lines, "orbits", f"Orbits. {alt}")
-    st.caption(text.ORBITS)
+    notices.explained(*text.ORBITS)
 
 
 def _orbit_lines(look: Look) -> Drawing:
@@ -94,7 +94,7 @@ def _orbit_lines(look: Look) -> Drawing:
 def _drift(look: Look) -> None:
     alt = text.layers_alt(look.records, look.names, "tau")
     _chart(look, _drift_lines, "drift", alt)
-    st.caption(text.DRIFT)
+    notices.explained(*text.DRIFT)
 
 
 def _drift_lines(look: Look) -> Drawing:
@@ -104,7 +104,7 @@ def _drift_lines(look: Look) -> Drawing:
 def _gradients(look: Look) -> None:
     alt = text.layers_alt(look.records, look.names, "gradient_variance")
     _chart(look, _gradient_lines, "gradients", alt)
-    st.caption(f"{_of_step(look, _recorded(look))} {text.GRADIENTS}")
+    _said(look, _recorded(look), *text.GRADIENTS)
 
 
 def _gradient_lines(look: Look) -> Drawing:
@@ -114,16 +114,17 @@ def _gradient_lines(look: Look) -> Drawing:
 def _saturation(look: Look) -> None:
     alt = text.layers_alt(look.records, look.names, "saturated")
     _chart(look, _saturation_lines, "saturation", alt)
-    st.caption(f"{_of_step(look, _recorded(look))} {text.SATURATION}")
+    _said(look, _recorded(look), *text.SATURATION)
 
 
 def _saturation_lines(look: Look) -> Drawing:
     return layer_figures.saturation(look.records, look.at)
 
 
-def _of_step(look: Look, step: int) -> str:
+def _said(look: Look, step: int, sentence: str, why: str) -> None:
     """Says of which step a figure is: while it runs of the newest, since words come later."""
-    return "At the newest step." if job.is_busy(look.training) else f"At step {step}."
+    when = "At the newest step." if job.is_busy(look.training) else f"At step {step}."
+    notices.explained(f"{sentence} {when}", why)
 
 
 def _recorded(look: Look) -> int:
@@ -140,7 +141,7 @@ def _boundary(look: Look) -> None:
         return
     alt = f"Decision boundary at step {step} of " + ", ".join(look.names) + "."
     _chart(look, lambda _: layer_figures.boundaries(found, look.names), "boundary", alt)
-    st.caption(f"{_of_step(look, step)} {text.BOUNDARY}")
+    _said(look, step, *text.BOUNDARY)
 
 
 def _boundary_plane(look: Look) -> Drawing | None:
@@ -167,7 +168,7 @@ def _histograms(look: Look) -> None:
         if each is not None
     )
     _chart(look, lambda _: layer_figures.histogram(found, layer), "histograms", alt)
-    st.caption(f"{_of_step(look, step)} {text.HISTOGRAMS}")
+    _said(look, step, *text.HISTOGRAMS)
 
 
 def _histogram_bars(look: Look) -> Drawing | None:

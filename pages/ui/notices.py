@@ -1,4 +1,4 @@
-"""What every page may have to say: what a link asked in vain, what went wrong, a link."""
+"""What every page may have to say: a sentence and why, what a link asked in vain, a link."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from pages.ui import session
-from pages.ui.text import plain
+from pages.ui.text import folded, plain
 
-__all__ = ["link_problems", "sentence", "share"]
+__all__ = ["explained", "link_problems", "sentence", "share"]
+
+
+def explained(sentence: str, *rest: str) -> None:
+    """Draws one sentence; behind "Why" stands whatever else there is to know, as Markdown."""
+    # our own words, a person's made plain; Streamlit sanitizes them too
+    st.markdown(folded(sentence, *rest), unsafe_allow_html=True)
 
 
 def link_problems() -> None:
