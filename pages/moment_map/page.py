@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.moment_map import designer, mean_field, plane, proofs, text
-from pages.ui import controls, notices, page_settings, results, session, views
+from pages.ui import controls, layout, notices, page_settings, results, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.page_link import PROPAGATE, page_link
 from pages.ui.text import plain
@@ -25,10 +25,8 @@ STOPPED = "No network is measured: stopped."
 def main() -> None:
     """Reads the setting, draws the map, and below it what is proved and designed with it."""
     session.open_link(page_settings.MAP)
-    st.title("Moment map", anchor=False)
-    st.caption(text.INTRODUCTION)
-    with st.container(key="frame"):
-        left, right = st.columns([1, 3], gap="large")
+    layout.heading("Moment map", text.INTRODUCTION)
+    left, right = layout.columns()
     with right, st.container(key="hero"):
         place = st.container()
         with st.container(key="notices"):
@@ -37,6 +35,8 @@ def main() -> None:
         if experiment is not None:
             session.write_link(session.link(experiment))
             _map(experiment, place)
+    if layout.is_embedded():
+        return
     with left, st.container(key="controls"):
         _rail()
     if experiment is not None:

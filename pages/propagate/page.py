@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.propagate import downloads, failures, figures, opening, pins, tabs, text, verdict
-from pages.ui import controls, notices, page_settings, results, session, views
+from pages.ui import controls, layout, notices, page_settings, results, session, views
 from pages.ui.chart import plotly_view
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, to_query
@@ -16,10 +16,8 @@ from snn_core.spec import Experiment, to_query
 def main() -> None:
     """Reads the setting, asks the core, draws, explains."""
     session.open_link(page_settings.PROPAGATE)
-    st.title("Propagate", anchor=False)
-    st.caption(text.INTRODUCTION)
-    with st.container(key="frame"):
-        left, right = st.columns([1, 3], gap="large")
+    layout.heading("Propagate", text.INTRODUCTION)
+    left, right = layout.columns()
     with right, st.container(key="hero"):  # the figure first, so that it follows at once
         first = opening.place()
         place = st.container()
@@ -32,6 +30,8 @@ def main() -> None:
                 _moments(p)
             _words(p)
     opening.draw(first)
+    if layout.is_embedded():
+        return
     with left, st.container(key="controls"):
         controls.rail()
     if p is not None:

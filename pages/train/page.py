@@ -8,7 +8,7 @@ import time
 import streamlit as st
 
 from pages.train import job, progress, text
-from pages.ui import controls, notices, page_settings, session, views
+from pages.ui import controls, layout, notices, page_settings, session, views
 from pages.ui.clicks import once
 from pages.ui.text import plain
 from snn_core.cost import refuse_training
@@ -31,10 +31,8 @@ FIRST = 0.5  # seconds that the page waits for the first record, so that it open
 def main() -> None:
     """Reads the setting, finds or starts the training, draws its controls and its curves."""
     session.open_link(page_settings.TRAIN)
-    st.title("Train", anchor=False)
-    st.caption(text.INTRODUCTION)
-    with st.container(key="frame"):
-        left, right = st.columns([1, 3], gap="large")
+    layout.heading("Train", text.INTRODUCTION)
+    left, right = layout.columns()
     # The fragment that moves comes after the rail: its clock starts once the browser has it, and
     # while the rest of the page was still under way its looks and a person's click would collide.
     arms = _arms()

@@ -50,6 +50,10 @@ def share(query: Mapping[str, str], but: str = "") -> None:
         same = "" if but else " with the same numbers"
         st.caption(f"Copy this link: it opens the same setting{same}. {but}".strip())
         st.code(f"{_address()}?{whole}", language=None, wrap_lines=True)
+        alone = (
+            f"{(st.context.url or '').partition('?')[0]}?{urlencode({**query, 'embed': 'true'})}"
+        )
+        st.link_button("Figure only", alone, help="Opens the figure alone, to embed or to show.")
 
 
 def _address() -> str:
