@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import warm_up
+from pages.ui import layout, warm_up
 from pages.ui.chart import preload
 
 STYLE = Path(__file__).parent / "ui/page.css"
@@ -25,7 +25,8 @@ def style() -> None:
     screen until then.
     """
     with st.container(key="page_style"):
-        st.markdown(f"<style>{STYLE.read_text()}</style>", unsafe_allow_html=True)
+        narrow = f"@media (max-width: 900px) {{ {layout.NARROW} }}"
+        st.markdown(f"<style>{STYLE.read_text()}{narrow}</style>", unsafe_allow_html=True)
 
 
 def main() -> None:
@@ -47,7 +48,8 @@ def main() -> None:
     from pages.train import job  # now that torch is there
 
     if current != pages["train"]:
-        job.page_link(pages["train"])
+        with st.container(key="elsewhere"):
+            job.page_link(pages["train"])
     current.run()
     job.clear_up()  # last, so that no plot waits for it
 

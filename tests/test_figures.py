@@ -124,11 +124,11 @@ FIGURES = {
 WORDS = (
     text.moments,
     text.moments_alt,
-    text.gradients,
+    lambda p: " ".join(text.gradients(p)),
     text.gradients_alt,
     text.distribution_alt,
     text.saturation,
-    lambda p: text.units(p, 1),
+    lambda p: " ".join(text.units(p, 1)),
     lambda p: " ".join(text.accidents(p)),
 )
 
@@ -235,7 +235,7 @@ def test_accidents_are_said_with_their_layer() -> None:
 
 def test_units_inside_the_box_are_counted() -> None:
     p = RESULTS["normal"]  # omega = tau up to sign, so no unit has both near their targets
-    assert text.units(p, 1).startswith("0 % of the units of layer 1 (dense 1)")
+    assert text.units(p, 1)[0].startswith("0 % of the units of layer 1 (dense 1)")
 
 
 @pytest.mark.parametrize(("value", "text"), [

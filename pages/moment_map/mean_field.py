@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.moment_map import phase_figures, text
-from pages.ui import controls, results, session, views
+from pages.ui import controls, notices, results, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import plain
 from snn_core.activations import Activation
@@ -24,7 +24,6 @@ WEIGHTS, BIASES = np.linspace(0.05, 3.0, POINTS), np.linspace(0.0, 1.5, POINTS)
 
 def draw(act: Activation) -> None:
     """Draws the diagram of phases with the present scales, and the correlation map there."""
-    st.markdown(text.MEAN_FIELD)
     with st.container(horizontal=True):
         for name in ("sigma_w", "sigma_b"):
             with st.container(width=300):
@@ -46,21 +45,22 @@ def draw(act: Activation) -> None:
             WEIGHTS, BIASES, found, edge, curve, (w, b), shade == "depth", caption
         ),
         "phases",
-        f"Phases of {act.label}. {said}",
+        f"Phases of {act.label}. {' '.join(said)}",
     )
-    st.markdown(said)
+    notices.explained(*said, text.MEAN_FIELD)
 
 
 def _phases(act: Activation) -> tuple[Phase, np.ndarray]:
     return phase(act, WEIGHTS[None, :], BIASES[:, None]), edge_of_chaos(act, BIASES)
 
 
-def _said(here: Phase, curve: CorrelationCurve) -> str:
+def _said(here: Phase, curve: CorrelationCurve) -> tuple[str, str]:
+    """Where signals go, and what becomes of gradients and correlations."""
     q, chi = float(here.q), float(here.chi_1)
     if q == 0:
-        return f"Signals vanish: the length goes to 0. χ₁ is {amount(chi)} there."
+        return "Signals vanish: their length goes to 0.", f"χ₁ is {amount(chi)} there."
     if np.isinf(q):
-        return f"Signals explode: the length grows without end. χ₁ tends to {amount(chi)}."
+        return "Signals explode: their length grows without end.", f"χ₁ tends to {amount(chi)}."
     depth, scale = float(here.depth_scale_gradient), float(here.depth_scale_c)
     grows = "grows" if chi > 1 else "shrinks"
     there = "at the edge of chaos" if np.isinf(depth) else (
@@ -68,6 +68,7 @@ def _said(here: Phase, curve: CorrelationCurve) -> str:
         "layers"
     )  # fmt: skip
     return (
-        f"The length settles at {amount(q)}. χ₁ is {amount(chi, 5)}: {there}. "
-        f"{plain(curve.reason)} Depth scale of the correlation: {amount(scale, 3)} layers."
+        f"The length of signals settles at {amount(q)}.",
+        f"χ₁ is {amount(chi, 5)}: {there}. {plain(curve.reason)} Depth scale of the "
+        f"correlation: {amount(scale, 3)} layers.",
     )

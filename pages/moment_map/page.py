@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.moment_map import designer, figures, mean_field, plane, proofs, text
-from pages.ui import controls, notices, page_settings, results, session, views
+from pages.ui import controls, layout, notices, page_settings, results, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.page_link import PROPAGATE, page_link
+from pages.ui.text import plain
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, activation_of, to_query
 from snn_core.wording import amount, count, percent
@@ -23,17 +25,18 @@ STOPPED = "No network is measured: stopped."
 def main() -> None:
     """Reads the setting, draws the map, and below it what is proved and designed with it."""
     session.open_link(page_settings.MAP)
-    st.title("Moment map", anchor=False)
-    st.caption(text.INTRODUCTION)
-    with st.container(key="frame"):
-        left, right = st.columns([1, 3], gap="large")
+    layout.heading("Moment map", text.INTRODUCTION)
+    left, right = layout.columns()
     with right, st.container(key="hero"):
+        place = st.container()
         with st.container(key="notices"):
             notices.link_problems()
             experiment = _experiment()
         if experiment is not None:
             session.write_link(session.link(experiment))
-            _map(experiment)
+            _map(experiment, place)
+    if layout.is_embedded():
+        return
     with left, st.container(key="controls"):
         _rail()
     if experiment is not None:
@@ -76,8 +79,8 @@ def _experiment() -> Experiment | None:
     return found
 
 
-def _map(experiment: Experiment) -> None:
-    """Draws plane and activation, and says in words what is seen."""
+def _map(experiment: Experiment, place: DeltaGenerator) -> None:
+    """Draws plane and activation in their place, and says in words what is seen."""
     start = (session.number("mean"), session.number("variance"))
     p, about = _network(experiment, start)
     asked = plane.asked(
@@ -87,16 +90,22 @@ def _map(experiment: Experiment) -> None:
         proofs.looked_at(),
     )
     seen = plane.seen(asked)
-    plotly_view(
-        figures.moment_map(asked, seen, p),
-        "plane",
-        text.alt(asked, seen),
-        question=_question(experiment),
-        on_point=_clicked,
+    with place:
+        plotly_view(
+            figures.moment_map(asked, seen, p),
+            "plane",
+            text.alt(asked, seen),
+            question=_question(experiment),
+            on_point=_clicked,
+        )
+    notices.explained(
+        f"**{plain(seen.found.reason)}**",
+        text.settles(seen),
+        text.PLANE,
+        f"{text.shape(asked)} {text.SHAPE}",
+        about if p else "",
     )
-    st.markdown(f"{text.settles(seen)} {text.shape(asked)}")
-    st.caption(f"{text.PLANE} {text.SHAPE}")
-    if about:
+    if not p:
         st.caption(about)
     if about == STOPPED:
         st.button("Propagate after all", on_click=results.release, key="release")

@@ -40,11 +40,10 @@ PATIENCE = 0.3  # seconds without a sign of life
 SECONDS = 20.0  # that a proof may take
 BOXES = 200_000
 ABOUT = (
-    "Each proof is made now, on the server, in ball arithmetic: every number is an interval that "
-    "certainly holds the true one, and the domain is split into boxes until the claim is certain "
-    "on each. What is proved is a statement about the **Gaussian moment map** drawn above, not "
-    "about a particular network: pre-activations are taken to be Gaussian, and all inputs to have "
-    "the same mean and variance."
+    "Each proof is made now, and is about the **Gaussian moment map** above, not about a network.",
+    "The map takes pre-activations to be Gaussian, and all inputs to have the same mean and "
+    "variance. The proof computes in intervals that certainly hold the true numbers, and splits "
+    "the domain into boxes until the claim is certain on each.",
 )
 CLAIM_WORDS = {
     "contracts_into_itself": "maps the box into itself and contracts it (as theorem 1)",
@@ -112,7 +111,7 @@ SYMBOL = {"mean": "μ", "variance": "ν", "omega": "ω", "tau": "τ"}  # of a bo
 
 def draw(act: Activation) -> None:
     """Draws the cards of the theorems, and what can be asked of the present activation."""
-    st.markdown(ABOUT)
+    notices.explained(*ABOUT)
     wanted = st.session_state.pop("prove", None)  # any other click ends a proof
     for name, card in CARDS.items():
         with st.container(border=True, key=f"card_{name}"):

@@ -16,20 +16,19 @@ __all__ = [
 ]  # fmt: skip
 
 INTRODUCTION = (
-    "One layer turns the mean and the variance of its inputs into those of its outputs. That is a "
-    "map of a plane, and a deep network repeats it. Where it leads to one point from all around, "
-    "the network is *self-normalizing*."
+    "Each layer takes a mean and a variance to the next; a network in which all ways lead to one "
+    "point is *self-normalizing*."
 )
 PLANE = (
-    "Arrows point to where one layer takes a mean and variance; they are drawn shorter than that "
-    "step. The stronger the blue, the fewer layers until the map is within 1 % of the fixed "
-    "point; unshaded means more than 200. The green box is the domain of a theorem of the paper. "
-    "Click a point to start there; drag to draw a box of your own and ask for a proof below."
+    "Arrows point to where one layer takes a mean and variance; the step itself is longer. The "
+    "stronger the blue, the fewer layers until the map is within 1 % of the fixed point; unshaded "
+    "means more than 200. The green box is the domain of a theorem of the paper. Click a point to "
+    "start there; drag a box of your own to ask for its proof below."
 )
 SHAPE = (
     "Below the curves is the distribution of the pre-activation z. Where the slope is above 1, "
-    "differences grow and so does the variance; where the curve is flat, both shrink. A network "
-    "normalizes itself if a large variance reaches far into the flat part, and a small one stays "
+    "the variance grows; where the curve is flat, it shrinks. A network is "
+    "self-normalizing if a large variance reaches far into the flat part, and a small one stays "
     "where the slope is above 1."
 )
 MEASURED = (
@@ -39,14 +38,14 @@ MEASURED = (
     "of its own"
 )
 MEAN_FIELD = (
-    "Mean-field theory looks at all units of a wide random layer at once, not at one unit with an "
-    "ω and a τ of its own. The **length** q is the mean square of the pre-activations; χ₁ is the "
-    "factor by which a layer multiplies a small squared distance between two inputs, and the "
-    "squared gradient on its way back. Blue is order: inputs become alike and gradients vanish. "
-    "Orange is chaos: small differences grow and gradients explode. On the dashed edge, χ₁ = 1, "
-    "both travel furthest. A **depth scale** is the number of layers in which a difference falls "
-    "by a factor of e. Where signals vanish or explode, the diagram is blank. These are pooled "
-    "statistics: do not compare them with those of a single unit above."
+    "Mean-field theory looks at all units of a wide random layer at once: do not compare its "
+    "numbers with those of a single unit above. The **length** q is the mean square of the "
+    "pre-activations; χ₁ is the factor by which a layer multiplies a small squared distance "
+    "between two inputs, and the squared gradient on its way back. Blue is order: inputs become "
+    "alike and gradients vanish. Orange is chaos: small differences grow and gradients explode. "
+    "On the dashed edge, χ₁ = 1, both travel furthest. A **depth scale** is the number of layers "
+    "in which a difference falls by a factor of e. Where signals vanish or explode, the diagram "
+    "is blank."
 )
 SYMBOLS = """
 | symbol | meaning |
@@ -68,10 +67,9 @@ field, of [Schoenholz et al. (2017)](https://arxiv.org/abs/1611.01232).
 
 
 def settles(seen: Seen) -> str:
-    """Returns what the map does, in bold its fixed points; then where the orbit goes."""
+    """Returns how fast the map settles, and where the orbit goes."""
     found, limit = seen.found, seen.limit
-    parts = [f"**{plain(found.reason)}**"]
-    parts += [point.contraction for point in found.points if point.kind == "attracting"]
+    parts = [point.contraction for point in found.points if point.kind == "attracting"]
     if isinstance(limit, NoFixedPoint):
         parts.append(plain(limit.reason))
     elif limit is not None:

@@ -23,9 +23,8 @@ __all__ = ["draw"]
 NARROWEST = 0.5  # decades of variance to either side of 1 that every cell's axis has
 WIDEST = 6.0
 WORDS = (
-    "The variance of every layer on a logarithmic axis, the same for all cells: measured median "
-    "in colour, predicted dashed, the faint line is variance 1. Choose a cell to set the page up "
-    "so; Undo brings the present setting back."
+    "The variance of every layer on one logarithmic axis: measured in colour, predicted dashed, "
+    "the faint line at 1. Choose a cell to set the page up so; Undo brings your setting back."
 )
 
 

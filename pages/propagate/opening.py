@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.propagate.contrast import contrast
-from pages.ui import session
+from pages.ui import layout, session
 from snn_core.propagate import Propagation, run
 from snn_core.spec import Experiment, NetworkSpec
 
@@ -31,7 +31,8 @@ def place() -> DeltaGenerator:
 def _first_visit() -> bool:
     """Whether nothing has been set or hidden so far."""
     said = any(v != session.default(name) for name, v in session.values().items())
-    return st.session_state.get(SHOWN, not st.query_params) is True and not said
+    fresh = not (st.query_params or layout.is_embedded())
+    return st.session_state.get(SHOWN, fresh) is True and not said
 
 
 def draw(at: DeltaGenerator) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.propagate import downloads, failures, figures, opening, pins, tabs, text, verdict
-from pages.ui import controls, notices, page_settings, results, session, views
+from pages.ui import controls, layout, notices, page_settings, results, session, views
 from pages.ui.chart import plotly_view
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, to_query
@@ -17,19 +17,22 @@ from snn_core.spec import Experiment, to_query
 def main() -> None:
     """Reads the setting, asks the core, draws, explains."""
     session.open_link(page_settings.PROPAGATE)
-    st.title("Propagate", anchor=False)
-    st.caption(text.INTRODUCTION)
-    with st.container(key="frame"):
-        left, right = st.columns([1, 3], gap="large")
+    layout.heading("Propagate", text.INTRODUCTION)
+    left, right = layout.columns()
     with right, st.container(key="hero"):  # the figure first, so that it follows at once
         first = opening.place()
+        place = st.container()
         with st.container(key="notices"):  # always there: what follows keeps its place
             notices.link_problems()
             p = _attempt()
         if p is not None:
             session.write_link(session.link(p.experiment))
-            _moments(p)
+            with place:
+                _moments(p)
+            _words(p)
     opening.draw(first)
+    if layout.is_embedded():
+        return
     with left, st.container(key="controls"):
         controls.rail()
     if p is not None:
@@ -60,7 +63,7 @@ def _attempt() -> Propagation | None:
 
 
 def _moments(p: Propagation) -> None:
-    """Draws the figure at the top, its verdict, and what it says in words."""
+    """Draws the figure at the top."""
     axis = session.view("axis", tabs.AXES)
     plotly_view(
         figures.moments_by_layer(p, axis),
@@ -69,11 +72,13 @@ def _moments(p: Propagation) -> None:
         id=figures.identity(p.experiment, axis),
         question=_question(p.experiment),
     )
+
+
+def _words(p: Propagation) -> None:
+    """Says what the figure shows."""
     for accident in text.accidents(p):
         st.warning(accident)
     verdict.draw(p)
-    st.caption(text.moments(p))
-    tabs.reasons(p)
 
 
 def _question(experiment: Experiment) -> dict[str, Any]:

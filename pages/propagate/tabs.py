@@ -18,7 +18,7 @@ from snn_core.propagate import Propagation
 from snn_core.spec import Experiment
 from snn_core.theory.predict import unit_moments
 
-__all__ = ["AXES", "NAMED", "Tab", "draw", "needs", "of", "reasons"]
+__all__ = ["AXES", "NAMED", "Tab", "draw", "needs", "of"]
 
 AXES = ("auto", "log", "linear")
 Looked = Mapping[str, str]  # what is looked at, as in a link
@@ -29,16 +29,17 @@ class Tab:
     """A tab: whether it needs gradients, whether the costlier statistics, and what it shows.
 
     ``chart`` gives the name of its figure, the figure and its text alternative, so that the live
-    channel can bring it too. To read there are ``words``, what theory does not reach of
-    ``topics``, and a ``caption``. A tab of another result than a propagation says how to ``ask``
-    for it, and how it is drawn; ``verb`` is what is offered where it was stopped.
+    channel can bring it too. To read there is the first of the ``words``, and behind "Why" the
+    others, what theory does not reach of ``topics``, and a ``caption``. A tab of another result
+    than a propagation says how to ``ask`` for it, and how it is drawn; ``verb`` is what is offered
+    where it was stopped.
     """
 
     name: str
     backward: bool = False
     detail: bool = False
     chart: Callable[[Propagation, Looked], tuple[str, dict[str, Any], str]] | None = None
-    words: Callable[[Propagation, Looked], str] | None = None
+    words: Callable[[Propagation, Looked], tuple[str, ...]] | None = None
     topics: tuple[str, ...] = ()
     caption: str = ""
     ask: Callable[[Experiment], Any] | None = None
@@ -92,18 +93,9 @@ def _read(p: Propagation, tab: Tab) -> None:
     if tab.chart is not None:
         name, figure, alt = tab.chart(p, looked)
         plotly_view(figure, name, alt, id=figures.identity(p.experiment, looked["axis"]))
-    if tab.words is not None:
-        st.markdown(tab.words(p, looked))
-    if tab.topics:
-        reasons(p, *tab.topics)
-    st.caption(tab.caption)
-
-
-def reasons(p: Propagation, *topics: str) -> None:
-    """Says what theory does not reach, where that is looked at."""
-    found = [reason for topic in topics or ("",) for reason in text.reasons(p, topic)]
-    if found:
-        st.caption(" ".join(found))
+    said = tab.words(p, looked) if tab.words is not None else ()
+    beyond = [reason for topic in tab.topics for reason in text.reasons(p, topic)]
+    notices.explained(*said, *beyond, tab.caption)
 
 
 def _layer(p: Propagation, looked: Looked) -> int:
@@ -114,7 +106,7 @@ def _layer(p: Propagation, looked: Looked) -> int:
 def _units(p: Propagation, looked: Looked) -> tuple[str, dict[str, Any], str]:
     layer = _layer(p, looked)
     figure = figures.units_of_layer(p, layer, expected_units(p, layer))
-    return "units", figure, text.units(p, layer)
+    return "units", figure, " ".join(text.units(p, layer))
 
 
 def expected_units(p: Propagation, layer: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -145,7 +137,7 @@ NAMED = {
             chart=lambda p, _: (
                 "distribution", figures.distribution_by_layer(p), text.distribution_alt(p),
             ),
-            caption=text.DISTRIBUTION,
+            words=lambda p, _: text.DISTRIBUTION,
         ),
         Tab(
             "Gradients",
@@ -167,7 +159,7 @@ NAMED = {
             "Saturation and correlation",
             detail=True,
             chart=lambda p, _: ("saturation", figures.saturation_by_layer(p), text.saturation(p)),
-            words=lambda p, _: text.saturation(p),
+            words=lambda p, _: (text.saturation(p),),
             topics=("Correlation", "Between and within units"),
             caption=text.SATURATION,
         ),

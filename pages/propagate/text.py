@@ -28,32 +28,31 @@ __all__ = [
 ]
 
 INTRODUCTION = (
-    "What a deep network with random weights does to the mean and the variance of its "
-    "activations. It is *self-normalizing* when both return to a fixed point, whatever the depth."
+    "Does a deep network with random weights keep the mean and the variance of its activations? "
+    "A *self-normalizing* one does."
 )
 DISTRIBUTION = (
-    "Each column is the histogram of one layer's activations over batch, units and seeds; "
-    "layer 0 is the input. A strong line is a value at which many units pile up. The value axis "
-    "is linear near 0, and logarithmic beyond where layers differ by decades."
+    "Each column is the histogram of one layer's activations; layer 0 is the input.",
+    "It counts batch, units and seeds. A strong line is a value at which many units pile up. The "
+    "value axis is linear near 0, and logarithmic beyond if layers differ by decades.",
 )
 GRADIENTS = (
-    "The gradient of a random loss with respect to every layer's output. It starts at the last "
-    "layer with variance 1 and runs back to the input, so read it from right to left."
+    "This is the gradient of a random loss with respect to every layer's output. It starts at the "
+    "last layer with variance 1 and runs back to the input: read it from right to left."
 )
 UNITS = (
-    "**omega** is the sum of one unit's incoming weights and **tau** the sum of their squares. "
-    "Theorem 1 of Klambauer et al. (2017): the map of mean and variance through one SELU unit has "
+    "**omega** is the sum of a unit's incoming weights, **tau** the sum of their squares. "
+    "Theorem 1 of Klambauer et al. (2017): mean and variance through one SELU unit have "
     "an attracting fixed point near (0, 1) if |omega| ≤ 0.1 and 0.95 ≤ tau ≤ 1.1, the box, for "
-    "inputs of mean in [−0.1, 0.1] and variance in [0.8, 1.5]. These are statistics of single "
-    "units over the data, predicted by the paper's map z ~ N(mean·omega, variance·tau) for each "
-    "unit's own omega and tau; the curves at the top pool all units and are predicted by "
-    "mean-field theory. Dots off the diagonal show what the map leaves out: it gives all inputs "
-    "of a unit one and the same mean, and a batch is a sample. Of more than 3000 dots, 3000 are "
-    "drawn; the shares count all."
+    "inputs of mean in [−0.1, 0.1] and variance in [0.8, 1.5].\n\nEach dot is one unit over the "
+    "data, and its prediction is the paper's map for the unit's own omega and tau, "
+    "z ~ N(mean·omega, variance·tau). The curves at the top pool all units instead. Dots off the "
+    "diagonal show what the map leaves out: it gives all inputs of a unit the same mean, and a "
+    "batch is a sample. At most 3000 dots are drawn; the shares count all units."
 )
 SATURATION = (
-    "An activation counts as **saturated** where its slope is below 5 % of the largest, a unit "
-    "as **dead** when it is saturated for every sample. The **correlation** is the mean cosine "
+    "An activation is **saturated** where its slope is below 5 % of the largest, a unit is "
+    "**dead** when it is saturated for every sample. The **correlation** is the mean cosine "
     "between the activations of two samples. The pooled variance is the variance **within** "
     "units (one unit over the data) plus that **between** units (of their means)."
 )
@@ -186,12 +185,11 @@ def moments_alt(p: Propagation) -> str:
     return ". ".join(parts + [s.rstrip(".") for s in accidents(p)]) + "."
 
 
-def gradients(p: Propagation) -> str:
-    """Returns the gradients' growth, measured and predicted."""
+def gradients(p: Propagation) -> tuple[str, str]:
+    """Returns the gradients' growth, measured and predicted; empty where it is not known."""
     assert p.gradient_variance is not None
     measured = _growth(p, median(p.gradient_variance), "The measured")
-    expected = _growth(p, p.predicted.gradient_variance, "In theory the")
-    return f"{measured} {expected}".strip()
+    return measured, _growth(p, p.predicted.gradient_variance, "In theory the")
 
 
 def gradients_alt(p: Propagation) -> str:
@@ -215,8 +213,8 @@ def distribution_alt(p: Propagation) -> str:
     )
 
 
-def units(p: Propagation, layer: int) -> str:
-    """Returns which share of a layer's units lies in the box, and of all layers' units."""
+def units(p: Propagation, layer: int) -> tuple[str, str]:
+    """Returns which share of a layer's units lies in the box, and what that means."""
     assert p.detail is not None
     omega, tau = p.detail.unit_omega[layer - 1], p.detail.unit_tau[layer - 1]
     (left, right), (low, high) = THEOREM_1_OMEGA, THEOREM_1_TAU
@@ -228,16 +226,15 @@ def units(p: Propagation, layer: int) -> str:
     )
     act = activation_of(p.experiment.network)
     if act.name != "selu" or p.experiment.network.activation_parameters:
-        return (
-            f"{shares} Theorem 1 is about SELU with its own α and λ; here the box is only a "
-            "reference."
+        about = "Theorem 1 is about SELU with its own α and λ; here the box is only a reference."
+    elif np.all(p.inside == 1.0):
+        about = "The theorem's condition on the weights holds for every unit."
+    else:
+        about = (
+            "The theorem asks it of every unit, so it does not cover this network, which may be "
+            "self-normalizing on average all the same: see the curves above."
         )
-    if np.all(p.inside == 1.0):
-        return f"{shares} The theorem's condition on the weights holds for every unit."
-    return (
-        f"{shares} The theorem asks it of every unit, so it does not cover this network, which "
-        "may be self-normalizing on average all the same: see the curves above."
-    )
+    return shares, about
 
 
 def saturation(p: Propagation) -> str:

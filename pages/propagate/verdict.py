@@ -7,7 +7,8 @@ from collections import OrderedDict
 import numpy as np
 import streamlit as st
 
-from pages.ui import page_settings, session
+from pages.propagate import text
+from pages.ui import notices, page_settings, session
 from pages.ui.page_link import MAP, page_link
 from pages.ui.text import plain
 from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
@@ -47,30 +48,34 @@ def short(found: Diagnosis) -> str:
 def draw(p: Propagation) -> None:
     """Draws the card, with a button for every repair that is known."""
     found = diagnosis_of(p)
+    numbers = " ".join(part for part in (found.reason, *found.sentences) if part)
     fine = found.kind == "holds" or (found.kind == "settles" and not found.cause)
     colour = "green" if fine else WORST.get(found.kind, "orange")
     with st.container(border=True, key="verdict"):
         label = plain(KINDS[found.kind])
-        st.markdown(f":{colour}-badge[{label}] **{plain(found.headline)}**")
-        st.markdown(plain(" ".join(part for part in (found.reason, *found.sentences) if part)))
-        page_link(
-            MAP,
-            "Why: see it in the moment map",
-            _to_map(p),
-            "Opens the map of one layer with this activation, the weights' sums and the inputs' "
-            "moments of these networks.",
+        notices.explained(
+            f":{colour}-badge[{label}] **{plain(found.headline)}**",
+            plain(numbers),
+            text.moments(p),
+            " ".join(text.reasons(p)),
         )
-        if found.repairs:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                for index, repair in enumerate(found.repairs):
-                    st.button(
-                        repair.label,
-                        key=f"repair.{index}",
-                        help=repair.why,
-                        type="primary" if index == 0 else "secondary",
-                        on_click=session.open_setting,
-                        args=(repaired(p.experiment, repair),),
-                    )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            for index, repair in enumerate(found.repairs):
+                st.button(
+                    repair.label,
+                    key=f"repair.{index}",
+                    help=repair.why,
+                    type="primary" if index == 0 else "secondary",
+                    on_click=session.open_setting,
+                    args=(repaired(p.experiment, repair),),
+                )
+            page_link(
+                MAP,
+                "See it in the moment map",
+                _to_map(p),
+                "Opens the map of one layer with this activation, and with the weights' sums and "
+                "the input's moments of these networks.",
+            )
 
 
 def _to_map(p: Propagation) -> dict[str, str]:

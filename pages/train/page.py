@@ -14,7 +14,7 @@ import streamlit as st
 from pages.train import downloads, job, live, tabs, text
 from pages.train.look import Look, shown
 from pages.train.transport import transport
-from pages.ui import controls, notices, page_settings, session, views
+from pages.ui import controls, layout, notices, page_settings, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import plain
 from pages.ui.words import words
@@ -29,25 +29,29 @@ FIRST = 0.5  # seconds that the page waits for the first record, so that it open
 def main() -> None:
     """Reads the setting, finds or starts the training, draws its controls and its curves."""
     session.open_link(page_settings.TRAIN)
-    st.title("Train", anchor=False)
-    st.caption(text.INTRODUCTION)
-    with st.container(key="frame"):
-        left, right = st.columns([1, 3], gap="large")
-    session.remember(_arms())
+    layout.heading("Train", text.INTRODUCTION)
+    left, right = layout.columns()
+    arms = _arms()
+    session.remember(arms)
     with left, st.container(key="controls"):
+        for caution in text.cautions(arms or ()):
+            st.warning(caution)
         controls.arm_rail()
     with right, st.container(key="hero"):
-        notices.link_problems()
-        training = _training()
-        if training is not None:
-            look = _look(training)
-            asked = _questions(training, look)
-            _transport(training)
+        place = st.container()
+        with st.container(key="notices"):
+            notices.link_problems()
+            training = _training()
+            look = _look(training) if training is not None else None
+            asked = look is not None and _questions(look)
+    if look is not None:
+        with place:
+            _transport(look.training)
             _results(look, asked)
     with right:
-        if training is not None:
+        if look is not None:
             with st.container(key="details"):
-                _take_away(training, look.at)
+                _take_away(look.training, look.at)
 
 
 def _arms() -> tuple[Experiment, ...] | None:
@@ -129,13 +133,12 @@ def _look(training: Training) -> Look:
     return Look(training, records, text.names(training.experiments), at, memory)
 
 
-# What is asked and told above the result
+# What is asked and told beside the result
 
 
-def _questions(training: Training, look: Look) -> bool:
+def _questions(look: Look) -> bool:
     """Says what stands in the way, and asks what to do; returns whether the settings differ."""
-    for caution in text.cautions(training.experiments):
-        st.warning(caution)
+    training = look.training
     failure = training.job.failure
     if failure is not None:
         _failed(failure.kind, failure.message, failure.trace)
@@ -276,7 +279,8 @@ def _results(look: Look, asked: bool) -> None:
     with st.container(key="scrub"):  # also while empty, so that what follows keeps its place
         if not busy and records[-1].step > 0:
             _scrub(look, asked)
-    st.caption(f"{text.changes(training.notes)} {text.CURVES}".strip())
+    sentence, why = text.CURVES
+    notices.explained(f"{sentence} {text.changes(training.notes)}", why)
     upto = [s for s in records if at is None or s.step <= at]
     goal = session.view("goal", live.GOALS)
     words("verdicts", live.verdicts(training, upto, goal))

@@ -13,7 +13,7 @@ import streamlit as st
 from pages.train import figures, job, layer_figures, text
 from pages.train.arm_traces import Drawing, letter
 from pages.train.look import Look
-from pages.ui import views
+from pages.ui import notices, views
 from pages.ui.chart import plotly_view
 from snn_core.spec import input_shape
 from snn_core.train import (
@@ -52,7 +52,7 @@ class Tab:
     key: str
     figure: Callable[[Look, Any], Drawing]
     alt: Callable[[Look, Any], str]
-    about: str
+    about: tuple[str, str]
     dated: bool = True
     found: Callable[[Look], tuple[Sequence[Any], int]] = _recorded
     grows: bool = True
@@ -77,8 +77,9 @@ def _draw(look: Look, tab: Tab) -> None:
         return
     figure = tab.figure(look, found)
     plotly_view(figure, tab.key, tab.alt(look, found), live=busy)
-    date = f"At {'the newest step' if busy else f'step {step}'}. "  # words come later
-    st.caption((date if tab.dated else "") + tab.about)
+    date = f" At {'the newest step' if busy else f'step {step}'}."  # words come later
+    sentence, why = tab.about
+    notices.explained(sentence + (date if tab.dated else ""), why)
 
 
 def names(look: Look) -> list[str]:

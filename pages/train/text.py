@@ -39,55 +39,56 @@ __all__ = [
 ]
 
 INTRODUCTION = (
-    "With LeCun-normal weights, omega, the sum of a unit's incoming weights, is 0 and tau, the "
-    "sum of their squares, is 1, *on average* over units. What does learning do to them, and to "
-    "the mean and the variance of every layer? Set up two to four networks to compare, arms A, B "
-    "and so on, press **Play**, and watch them learn the same task."
+    "Train two to four networks, the arms, on one task: what does learning do to the mean and the "
+    "variance of every layer?"
 )
+# Of a figure: the sentence that is in view, and what stands behind "Why".
 CURVES = (
-    "Of the weights after each update, without dropout, mixup and label smoothing; over the same "
-    "rows every time, up to 512 of the training part and 512 of the validation part. Lines are "
-    "medians over seeds, the table's numbers means ± the standard deviation over seeds."
+    "Lines are medians over the seeds.",
+    "They are of the weights after each update, without dropout, mixup and label smoothing, over "
+    "the same rows every time: up to 512 of the training part and 512 of the validation part.",
 )
 MOMENTS = (
-    "Each column is one step, each row one layer; row 0 is the input. Colours are the median over "
-    "seeds of the variance and the mean of the activations, pooled over a batch and all units of "
-    "the layer. The middle of each scale is variance 1 and mean 0, where a self-normalizing "
-    "network would keep them. All numbers of layers are of the very batch that made the update, "
-    "with its dropout and mixup, so row 0, the input, scatters too."
+    "Each column is a step, each row a layer; row 0 is the input.",
+    "Colours are the variance and the mean of the activations, over a batch and all units of the "
+    "layer, the median over seeds. The middle of each scale is variance 1 and mean 0, where a "
+    "self-normalizing network would keep them. The batch is that of the update, with its dropout "
+    "and mixup, so the input scatters too.",
 )
 ORBITS = (
-    "Every layer's way through the plane of mean and variance: from the small dot, where it stood "
-    "before the first update, to its number; 0 is the input, deeper layers have more colour. "
-    "The box is the domain of Theorem 1, which is about "
-    "single units over the data; the orbits pool all units of a layer, so the box is a reference."
+    "Every layer's way through the plane of mean and variance, from the small dot to its number.",
+    "The dot is where it stood before the first update; 0 is the input, deeper layers have more "
+    "colour. The box is the domain of Theorem 1, which is about single units over the data; the "
+    "orbits pool all units of a layer, so the box is a reference.",
 )
 DRIFT = (
-    "**omega** is the sum of a unit's incoming weights, **tau** the sum of their squares. Theorem "
-    "1 of Klambauer et al. (2017) assumes |omega| ≤ 0.1 and 0.95 ≤ tau ≤ 1.1, the grey strips, "
-    "for every unit of a SELU network. The line is the mean over all units of the hidden layers, "
-    "the band ± one standard deviation of the units, both the median over seeds. For arms without "
-    "SELU, or with a normalization layer, the strips are a reference only; in a CNN a unit is a "
-    "channel."
+    "**omega** is the sum of a unit's incoming weights, **tau** the sum of their squares.",
+    "The line is the mean over all units of the hidden layers, the band ± one standard deviation "
+    "of the units, both the median over seeds. In the grey strips, |omega| ≤ 0.1 and "
+    "0.95 ≤ tau ≤ 1.1, Theorem 1 of Klambauer et al. (2017) holds, if every unit of a SELU "
+    "network is there. For arms without SELU, or with a normalization layer, they are a reference "
+    "only; in a CNN a unit is a channel.",
 )
 GRADIENTS = (
-    "The gradient of the batch's mean loss with respect to each layer's output; root mean square "
-    "over batch and units. As a rule of thumb an update is some thousandth of the weight; one of "
-    "the weight's own size overwrites what was learned."
+    "The gradient of the loss with respect to each layer's output.",
+    "It is that of the batch's mean loss, root mean square over batch and units. As a rule of "
+    "thumb an update is some thousandth of the weight; one of the weight's own size overwrites "
+    "what was learned.",
 )
 SATURATION = (
-    "An activation counts as saturated where its slope is below 5 % of the largest, a unit as "
-    "dead where it is so for each of 32 rows of the batch. A ReLU is saturated wherever its input "
-    "is negative: half of the time at the start."
+    "An activation is saturated where its slope is below 5 % of the largest.",
+    "A unit is dead where it is so for each of 32 rows of the batch. A ReLU is saturated wherever "
+    "its input is negative: half of the time at the start.",
 )
 BOUNDARY = (
-    "What the networks decide over the plane of the two features, standardized: a class's colour "
-    "is the stronger, the surer they are of it, on average over the seeds. Dots are some rows "
-    "of the training part."
+    "A class's colour is the stronger, the surer the networks are of it.",
+    "The plane is that of the two features, standardized, and the average is over the seeds. Dots "
+    "are some rows of the training part.",
 )
 HISTOGRAMS = (
-    "All seeds together. Activations are the layer's output over up to 512 rows of the validation "
-    "part; the outermost bins hold what lies beyond."
+    "Weights and activations of one layer, all seeds together.",
+    "Activations are the layer's output over up to 512 rows of the validation part; the outermost "
+    "bins hold what lies beyond.",
 )
 LOST = (
     "This training is no longer on the server: it ended when nobody watched it, or the server was "
@@ -223,7 +224,7 @@ def is_regression(arm: Experiment) -> bool:
 def verdicts(
     history: Sequence[Snapshot], arms: Sequence[Experiment], named: Sequence[str], goal: float
 ) -> str:
-    """Returns a sentence for every arm, and the table of arms, as HTML.
+    """Returns the table of arms, and a sentence for each behind "Why", as HTML.
 
     ``goal`` is the validation accuracy that the table counts the steps to.
     """
@@ -239,7 +240,9 @@ def verdicts(
     )  # fmt: skip
     head = "".join(f"<th>{each}</th>" for each in heads)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    return f"<ul>{''.join(lines)}</ul>{scrolling('Table of the arms', table)}"
+    spread = "Numbers are means ± the standard deviation over seeds."
+    why = f"<details><summary>Why</summary><ul>{''.join(lines)}</ul><p>{spread}</p></details>"
+    return scrolling("Table of the arms", table) + why
 
 
 def _row(name: str, short: str, found: Summary) -> str:

@@ -1,4 +1,4 @@
-"""What every page may have to say: what a link asked in vain, what went wrong, a link."""
+"""What every page may have to say: a sentence and why, what a link asked in vain, a link."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from pages.ui import session
-from pages.ui.text import plain
+from pages.ui.text import folded, plain
 
-__all__ = ["guarded", "link_problems", "sentence", "share"]
+__all__ = ["explained", "guarded", "link_problems", "sentence", "share"]
+
+
+def explained(sentence: str, *rest: str) -> None:
+    """Draws one sentence; behind "Why" stands whatever else there is to know, as Markdown."""
+    # our own words, a person's made plain; Streamlit sanitizes them too
+    st.markdown(folded(sentence, *rest), unsafe_allow_html=True)
 
 
 def link_problems() -> None:
@@ -54,6 +60,10 @@ def share(query: Mapping[str, str], but: str = "") -> None:
         same = "" if but else " with the same numbers"
         st.caption(f"Copy this link: it opens the same setting{same}. {but}".strip())
         st.code(f"{_address()}?{whole}", language=None, wrap_lines=True)
+        alone = (
+            f"{(st.context.url or '').partition('?')[0]}?{urlencode({**query, 'embed': 'true'})}"
+        )
+        st.link_button("Figure only", alone, help="Opens the figure alone, to embed or to show.")
 
 
 def _address() -> str:

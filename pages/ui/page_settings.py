@@ -93,10 +93,10 @@ class PageSettings:
     numbers: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
-PROPAGATE = PageSettings("propagate", ("axis", "layer", "mean", "more", "tab"), _read_one)
+PROPAGATE = PageSettings("propagate", ("axis", "layer", "mean", "more", "size", "tab"), _read_one)
 MAP = PageSettings(
     "map",
-    ("axis", "claim", "domain", "framework", "more", "shade", "tab"),
+    ("axis", "claim", "domain", "framework", "more", "shade", "size", "tab"),
     _read_one,
     numbers={
         "omega": (-2.0, 2.0, 0.0),  # of the map that is drawn
@@ -120,7 +120,7 @@ MAP = PageSettings(
 )
 TRAIN = PageSettings(
     "train",
-    ("arm", "goal", "layer", "more", "more_arm", "speed", "tab"),
+    ("arm", "goal", "layer", "more", "more_arm", "size", "speed", "tab"),
     _read_arms,
     {
         "arms": "3",

@@ -148,9 +148,10 @@ class _Sign:
         self.start, self.told = time.monotonic(), 0.0
 
     def show(self) -> None:
-        row = self.place.container(horizontal=True, vertical_alignment="center")
-        self.bar = row.progress(0.0, "Propagating")
         experiment, *which = self.key  # a page may show two at once
+        floating = f"sign {which}"  # page.css has it float: nothing is pushed aside
+        row = self.place.container(horizontal=True, vertical_alignment="center", key=floating)
+        self.bar = row.progress(0.0, "Propagating")
         row.button("Stop", key=f"stop.{which}", on_click=_stop, args=(experiment,))
 
     def __call__(self, done: float, text: str) -> bool:

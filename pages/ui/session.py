@@ -100,9 +100,10 @@ def open_link(at: PageSettings) -> None:
 
     That is so on the first run, and when a person edits the address or goes back in the browser's
     history. A run that a widget started never reads the URL: the browser may still be a message
-    behind, and would undo the widget. Nor does an empty URL, which coming back from another page
-    leaves: the page is as it was left.
+    behind, and would undo the widget. Nor does an empty URL that a change of page leaves: the page
+    is as it was left.
     """
+    stays = st.session_state.get("page") == at
     st.session_state["page"] = at
     coming = st.session_state.pop(_own("next"), None)
     if coming is not None:
@@ -110,7 +111,7 @@ def open_link(at: PageSettings) -> None:
     url = st.query_params.to_dict()
     touched = st.session_state.pop("touched", False)
     known = st.session_state.get(_own("link"))
-    if known is not None and (touched or not url or url == known):
+    if known is not None and (touched or url == known or not (url or stays)):
         return
     query = {
         k: v for k, v in url.items() if not k.startswith((VIEW, PIN)) and k not in ("page", JOB)

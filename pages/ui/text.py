@@ -12,6 +12,7 @@ from snn_core.wording import count
 __all__ = [
     "caption",
     "describe",
+    "folded",
     "option_name",
     "plain",
     "scrolling",
@@ -51,6 +52,13 @@ OPTIONS = {
 def plain(text: str) -> str:
     """Returns the text so that it is shown as it is: no Markdown, no HTML."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
+
+
+def folded(sentence: str, *rest: str) -> str:
+    """Returns the Markdown of a sentence, and of what is folded away behind "Why"."""
+    more = "\n\n".join(part for part in rest if part)
+    why = f"\n\n<details><summary>Why</summary>\n\n{more}\n\n</details>"
+    return sentence + (why if more else "")
 
 
 def scrolling(label: str, table: str) -> str:

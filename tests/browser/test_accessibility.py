@@ -103,7 +103,7 @@ class Inspection:
 
     def expanders(self) -> None:
         """Opens every expander, and looks at the page with all of them open."""
-        for summary in self.page.locator("summary").all():
+        for summary in self.page.locator(".stExpander summary").all():
             summary.click()
             inside = summary.locator("xpath=..").get_by_test_id("stElementContainer")
             expect(inside.first).to_be_visible()  # it is built when it is asked for

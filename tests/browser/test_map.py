@@ -125,7 +125,7 @@ def test_the_designer_to_the_network_and_back(page: Page) -> None:
     verdict = page.locator(".st-key-verdict")
     expect(verdict).to_be_visible(timeout=LONG)
     settled(page)
-    verdict.get_by_role("link", name="Why").click()
+    verdict.get_by_role("link", name="See it in the moment map").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Moment map", timeout=LONG)
     expect(plane(page)).to_have_attribute(
         "aria-label", re.compile("From mean 0.4|From mean 0.5"), timeout=LONG

@@ -353,9 +353,10 @@ def test_only_its_owner_keeps_a_training_alive() -> None:
     assert theirs.job._touched > touched
 
 
-def test_an_empty_address_in_a_session_keeps_the_settings() -> None:
+def test_an_empty_address_that_a_change_of_page_leaves_keeps_the_settings() -> None:
     at = press(opened(), "step.1")
     at.query_params.clear()
+    at.session_state["page"] = page_settings.PROPAGATE
     healthy(at.run())
     assert link(at) == SMALL and steps(at) == 1
 

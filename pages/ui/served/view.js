@@ -1,11 +1,13 @@
 // One live Plotly node per chart. Streamlit calls the default export again whenever the data or
 // the theme changes; the node is kept in CHARTS and redrawn in place.
 
+import "./history.js";
 import * as live from "./live.js";
 
 const CHARTS = new WeakMap();
 const NAMED = new Map(); // the same charts by the name that a feed knows
 const NARROW = 640; // pixels, Streamlit's own breakpoint for columns
+const LARGEST = 0.66; // of the window's height: a larger figure is to be seen as a whole
 let library;
 
 function load(url) {
@@ -37,6 +39,8 @@ function theme(element) {
     border: read("--st-border-color", "#D3DCE5"),
     font: read("--st-font", "sans-serif"),
     chart: read("--st-chart-categorical-colors", "").split(",").map((c) => c.trim()).filter(Boolean),
+    scale: Number(read("--figure-scale", 1)), // of the large mode
+    share: Number(read("--figure-share", 0)), // of the window's height, for a figure that stands alone
   };
 }
 
@@ -87,6 +91,19 @@ function assign(target, path, value) {
   at[last] = value;
 }
 
+// Sizes in pixels, by what they are of; "" is anything.
+const SIZES = {
+  font: ["size"], textfont: ["size"], tickfont: ["size"], marker: ["size"], line: ["width"], margin: ["l", "r", "t", "b"],
+  layout: ["height"], "": ["standoff", "ticklen", "xshift", "yshift", "thickness", "arrowwidth"],
+};
+
+function enlarged(value, scale, name, of) {
+  if (typeof value === "number") return SIZES[of]?.includes(name) || SIZES[""].includes(name) ? value * scale : value;
+  if (!value || typeof value !== "object" || isRow(value) || "bdata" in value) return value;
+  if (Array.isArray(value)) return value.map((item) => enlarged(item, scale, name, of));
+  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, enlarged(v, scale, k, name)]));
+}
+
 function styled({ figure, colours, narrow, exchange }) {
   const { data, layout } = recoloured(figure, exchange);
   for (const [path, value] of Object.entries((narrow && layout.meta?.narrow) || {})) {
@@ -109,7 +126,10 @@ function styled({ figure, colours, narrow, exchange }) {
       ...layout[name],
     };
   }
-  return { data, layout };
+  if (colours.share) layout.height = Math.max(colours.share * innerHeight / colours.scale, narrow ? layout.height : 240);
+  if (colours.scale === 1) return { data, layout };
+  if (!narrow) layout.height = Math.min(layout.height, LARGEST * innerHeight / colours.scale);
+  return { data: enlarged(data, colours.scale, "data"), layout: enlarged(layout, colours.scale, "layout") };
 }
 
 // Takes in what is new: a whole figure, or what has grown since; returns whether to draw it. A patch
@@ -215,7 +235,7 @@ function picture(chart) {
   const escaped = (text) => text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
   const outside = () => {
     const { _fullLayout: shown } = chart.node;
-    const { layout } = styled({ ...chart, narrow: false });
+    const { layout } = styled({ ...chart, narrow: false, colours: { ...chart.colours, scale: 1, share: 0 } });
     const data = structuredClone(chart.node.data); // with the traces that a person has hidden
     for (const name of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
       if (shown[name]) layout[name].range = [...shown[name].range]; // and a zoom of theirs
@@ -268,8 +288,8 @@ async function drawWhole(chart, Plotly) {
   const { root, data } = chart; // the newest
   chart.whole = false;
   chart.grown = [];
-  chart.narrow = root.clientWidth < NARROW;
   chart.colours = theme(root);
+  chart.narrow = isNarrow(chart);
   chart.exchange = exchanger(chart.figure.layout.meta, chart.colours);
   const { data: traces, layout } = styled(chart);
   // the arrays grow in place, which Plotly would not notice
@@ -299,7 +319,8 @@ async function drawWhole(chart, Plotly) {
 // sixth of a redraw. Arrays of numbers that grow are its own, too.
 function drawGrown(chart, Plotly) {
   for (const [index, name] of chart.grown) {
-    chart.node.data[index][name] = recoloured(chart.figure.data[index][name], chart.exchange);
+    const value = recoloured(chart.figure.data[index][name], chart.exchange);
+    chart.node.data[index][name] = enlarged(value, chart.colours.scale, name);
   }
   chart.grown = [];
   return Plotly.redraw(chart.node);
@@ -409,10 +430,14 @@ function overlaid(before, fresh) {
   return { data, layout };
 }
 
+function isNarrow({ root, colours }) {
+  return root.clientWidth < NARROW * colours.scale;
+}
+
 function watch(chart) {
   const observer = new ResizeObserver(() => {
     if (!chart.node || !window.Plotly || !chart.root.clientWidth) return;
-    if (chart.root.clientWidth < NARROW !== chart.narrow) askWhole(chart);
+    if (isNarrow(chart) !== chart.narrow || theme(chart.root).scale !== chart.colours.scale) askWhole(chart);
     else if (chart.node.clientWidth !== chart.width) window.Plotly.Plots.resize(chart.node);
     chart.width = chart.node.clientWidth;
   });
