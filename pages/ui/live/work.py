@@ -1,8 +1,10 @@
 """Propagations that are under way: shared by all who ask for the same, a fair share for each.
 
 Work is cut into pieces: the theory, and one seed after the other. A thread on every core takes the
-next piece of whoever has had the least so far, most of them theory before seeds. Who asks anew
-gives up what was asked before; what nobody waits for any more stops within a layer.
+next piece of whoever has had the least so far, most of them theory before seeds. Whose turn it is
+keeps it for a while, so that one question is finished after another: dealt out seed by seed, none
+would be where many ask. Who asks anew gives up what was asked before; what nobody waits for any
+more stops within a layer.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ __all__ = ["Key", "Propagating", "Tell", "ask", "found", "leave"]
 Key = tuple[Experiment, bool, bool]  # the setting, whether gradients and costlier statistics too
 FORGOTTEN = 2.0  # seconds after which half of what a visitor has had no longer counts
 MOST_WAITING = 256  # visitors at once
+TURN = 0.5  # seconds, in which a usual question's seeds are done
 
 
 @dataclass(eq=False)
@@ -45,6 +48,7 @@ class Propagating:
     waiting: dict[str, Tell] = field(default_factory=dict)
     pieces: deque[Callable[[Propagating], None]] = field(default_factory=deque)
     closed: bool = False  # a worker puts the result together
+    turn: float = -TURN  # when the seeds' turn began
 
     @property
     def share(self) -> float:
@@ -176,15 +180,19 @@ def _serve(theory_first: bool) -> None:
 
 
 def _next(theory_first: bool) -> Propagating | None:
-    """The propagation whose piece is next: of the kind preferred, of who has had the least."""
+    """The propagation whose piece is next: of the kind preferred, begun, of who had the least."""
     ready = [each for each in _under_way.values() if _is_ready(each)]
     if not ready:
         return None
 
-    def order(each: Propagating) -> tuple[bool, float]:
-        return (each.pieces[0] is _theory) != theory_first, min(map(_share, each.waiting))
+    def order(each: Propagating) -> tuple[bool, bool, float]:
+        other = (each.pieces[0] is _theory) != theory_first
+        return other, not _has_turn(each), min(map(_share, each.waiting))
 
-    return min(ready, key=order)
+    found = min(ready, key=order)
+    if found.pieces[0] is not _theory and not _has_turn(found):
+        found.turn = time.monotonic()
+    return found
 
 
 def _is_ready(each: Propagating) -> bool:
@@ -192,6 +200,10 @@ def _is_ready(each: Propagating) -> bool:
     if not each.pieces or each.failure is not None:
         return False
     return each.predicted is not None or each.pieces[0] in (_theory, _whole)
+
+
+def _has_turn(each: Propagating) -> bool:
+    return time.monotonic() < each.turn + TURN
 
 
 def _share(visitor: str) -> float:
