@@ -321,7 +321,7 @@ def test_nobody_left_means_nothing_done(held: Held) -> None:
 
 
 def test_a_visitor_who_asks_little_is_not_kept_waiting_by_one_who_asks_much(held: Held) -> None:
-    with patch.object(work, "TURN", 0.02):
+    with patch.object(work, "TURN", 0.001):
         much = work.ask("greedy", key(seeds=40), nothing)
         held.go.set()
         wait_for(lambda: len(held.done) > 6)
@@ -356,10 +356,10 @@ def test_one_question_is_finished_after_another_unless_it_takes_too_long(
         for each in asked:
             each.pieces.popleft()
             each.predicted = Mock()
-            each.turn = -turn
         while (each := work._next(False)) is not None:
             each.pieces.popleft()
             order.append(each.key)
+            each.turn -= 0.1
             work._note(list(each.waiting), 0.1)
         for k in range(3):
             work.leave(str(k))

@@ -31,7 +31,7 @@ __all__ = ["Key", "Propagating", "Tell", "ask", "found", "leave"]
 Key = tuple[Experiment, bool, bool]  # the setting, whether gradients and costlier statistics too
 FORGOTTEN = 2.0  # seconds after which half of what a visitor has had no longer counts
 MOST_WAITING = 256  # visitors at once
-TURN = 0.5  # seconds, in which a usual question's seeds are done
+TURN = 1.0  # seconds of a core, in which a usual question's seeds are done
 
 
 @dataclass(eq=False)
@@ -48,7 +48,7 @@ class Propagating:
     waiting: dict[str, Tell] = field(default_factory=dict)
     pieces: deque[Callable[[Propagating], None]] = field(default_factory=deque)
     closed: bool = False  # a worker puts the result together
-    turn: float = -TURN  # when the seeds' turn began
+    turn: float = 0.0  # seconds of a core that are left of its turn
 
     @property
     def share(self) -> float:
@@ -167,12 +167,13 @@ def _serve(theory_first: bool) -> None:
             piece = each.pieces.popleft()
             visitors = list(each.waiting)
         torch.set_num_threads(1)  # others set it too, and it holds for the whole process
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.thread_time()
         try:
             piece(each)
         except Exception as failure:  # told to all who wait; a stop is nobody's business any more
             # without its frames: they hold the layer's numbers, and in a circle this object
             each.failure = each.failure or failure.with_traceback(None)
+        each.turn -= time.thread_time() - worked
         _note(visitors, time.perf_counter() - begun)
         _tell(each)
         with _changed:
@@ -187,11 +188,11 @@ def _next(theory_first: bool) -> Propagating | None:
 
     def order(each: Propagating) -> tuple[bool, bool, float]:
         other = (each.pieces[0] is _theory) != theory_first
-        return other, not _has_turn(each), min(map(_share, each.waiting))
+        return other, each.turn <= 0.0, min(map(_share, each.waiting))
 
     found = min(ready, key=order)
-    if found.pieces[0] is not _theory and not _has_turn(found):
-        found.turn = time.monotonic()
+    if found.pieces[0] is not _theory and found.turn <= 0.0:
+        found.turn = TURN
     return found
 
 
@@ -200,10 +201,6 @@ def _is_ready(each: Propagating) -> bool:
     if not each.pieces or each.failure is not None:
         return False
     return each.predicted is not None or each.pieces[0] in (_theory, _whole)
-
-
-def _has_turn(each: Propagating) -> bool:
-    return time.monotonic() < each.turn + TURN
 
 
 def _share(visitor: str) -> float:
