@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import threading
@@ -130,6 +131,22 @@ def test_nobody_is_answered_before_the_core_is_imported() -> None:
         pytest.raises(RuntimeError, match="still importing"),
     ):
         answers()
+
+
+def test_a_server_gives_free_memory_back_while_it_runs() -> None:
+    trimmed = threading.Event()
+    library = Mock(malloc_trim=lambda _: trimmed.set())
+
+    async def live() -> bool:
+        async with warm_up.lifespan(Mock()):
+            return await asyncio.to_thread(trimmed.wait, LONG)
+
+    with (
+        patch.object(warm_up, "TRIM_EVERY", 0.01),
+        patch.object(warm_up.ctypes, "CDLL", return_value=library),
+        patch.object(warm_up.sys, "platform", "linux"),
+    ):
+        assert asyncio.run(live())
 
 
 def test_the_map_is_answered(client: TestClient) -> None:
