@@ -13,6 +13,7 @@ from pages.ui.live import channel
 
 def answers() -> Mapping[str, channel.Answer]:
     """Returns who answers what is asked over the live channel; brings torch, hence so late."""
+    warm_up.done()  # two threads that import the core at once can wait for each other
     from pages.moment_map import live as moment_map
     from pages.propagate import live as propagate
     from pages.train import live as train

@@ -30,6 +30,7 @@ from pages.ui.live.frames import unframed
 from tests.browser.server import serve
 
 EVERY = 2.0  # seconds between two changes of one visitor
+REST = 20.0  # seconds that all wait after their last change
 DEPTH, WIDTH, BATCH = 32, 256, 256  # the default
 NUMBERS = itertools.count(1)
 
@@ -41,7 +42,7 @@ class Visitor:
         self.live, self.page = live, page
         self.asked: dict[int, float] = {}
         self.first: list[float] = []
-        self.whole: list[float] = []
+        self.whole: dict[int, float] = {}
         self.runs: list[float] = []
         self.query = ""
 
@@ -63,7 +64,7 @@ class Visitor:
                 seen.add(n)
                 self.first.append(now - self.asked[n])
             if message["stage"] == "tab":
-                self.whole.append(now - self.asked[n])
+                self.whole[n] = now - self.asked[n]
                 await self.run()
 
     async def run(self) -> None:
@@ -94,7 +95,7 @@ async def stay(address: str, seconds: float, begun: float) -> Visitor:
         while time.perf_counter() - begun < seconds:
             await visitor.change()
             await asyncio.sleep(EVERY)
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(REST)
         for task in tasks:
             task.cancel()
         return visitor
@@ -129,7 +130,9 @@ async def together(address: str, visitors: int, seconds: float) -> None:
     asked = sum(len(visitor.asked) for visitor in found)
     print(f"{visitors} visitor{'s' if visitors > 1 else ''}, {asked} changes in {seconds:.0f} s")
     told("  to the changed plot (target 1000 / 3000)", [s for v in found for s in v.first], asked)
-    told("  to all seeds and the open tab", [s for v in found for s in v.whole], asked)
+    told("  to all seeds and the open tab", [s for v in found for s in v.whole.values()], asked)
+    rested = [v.whole[n] for v in found if (n := max(v.asked)) in v.whole]
+    told("  of everybody's last change, where they rest", rested, visitors)
 
 
 def main() -> None:

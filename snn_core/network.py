@@ -112,7 +112,7 @@ def _seeds_own(
     experiment: Experiment,
     seed_index: int,
     what: tuple[Hashable, ...],
-    size: int,
+    size: float,
     draw: Callable[[], tuple[Tensor, ...]],
 ) -> tuple[Tensor, ...]:
     """What one seed draws: kept, where the seeds up to this one have room for ``size`` bytes each.
@@ -130,9 +130,12 @@ def _seeds_own(
     return kept((experiment.seed, seed_index, *what), drawn)
 
 
-def draw_layers(experiment: Experiment, seeds: Sequence[int]) -> Iterator[Layer]:
+def draw_layers(
+    experiment: Experiment, seeds: Sequence[int], keep: bool = True
+) -> Iterator[Layer]:
     """Yields the layers from the input up, drawing each one's weights when it is asked for.
 
+    Without ``keep`` its random numbers don't stay for who asks again (`snn_core.draws`).
     A shallower network is a prefix of a deeper one. A network with LSUV still has to be
     calibrated on data (`calibrate`).
     """
@@ -141,7 +144,7 @@ def draw_layers(experiment: Experiment, seeds: Sequence[int]) -> Iterator[Layer]
     act, norm = activation_of(net), normalization_of(net)
     plans = plan_of(experiment)
     sources = [generator(experiment, index, "weights") for index in seeds]
-    size = sum(4 * layer.fan_in * layer.outputs + STATE for layer in plans)
+    size = sum(4 * layer.fan_in * layer.outputs + STATE for layer in plans) if keep else math.inf
     for shapes, past in zip(plans, _pasts(law, plans), strict=True):
         weight = torch.empty(len(seeds), *shapes.weight_shape, dtype=torch.float32)
         bias = None

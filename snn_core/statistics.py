@@ -80,31 +80,47 @@ def unit_moments(h: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Returns every unit's mean and population variance over the data, ``(units,)`` float64.
 
     ``h`` is one seed's ``(batch, features)`` or ``(batch, channels, height, width)``; a unit is a
-    feature, or a channel over batch and positions. Sums of 32 rows are combined in float64; units
-    whose mean is large against their deviation, or whose squares leave float32, are taken again
-    about their mean in float64.
+    feature, or a channel over batch and positions. Sums of 32 rows are combined in float64, and
+    taken again about the means where one is large against its deviation; units that leave
+    float32's range are summed in float64.
     """
     x = h.detach().movedim(1, -1).flatten(0, -2)
     if x.dtype != torch.float32:
         return _exact_units(x)
-    rows, whole = len(x), len(x) // UNIT_BLOCK * UNIT_BLOCK
-    total, squares = _column_sums(x[:whole].unflatten(0, (-1, UNIT_BLOCK)))
-    if whole < rows:
-        rest = x[whole:].double()
-        total, squares = total + rest.sum(0), squares + rest.square().sum(0)
-    mean, square = (total / rows).cpu().numpy(), (squares / rows).cpu().numpy()
-    with np.errstate(invalid="ignore"):  # infinities are results
-        variance = square - mean * mean
-        bad = ~((variance > 1e-30) & (variance < 1e30) & (mean * mean <= 4.0 * variance))
-    if bad.any():
-        columns = x if bad.all() else x[:, torch.from_numpy(bad).to(x.device)]
-        mean[bad], variance[bad] = _exact_units(columns)
+    mean, variance = _block_units(x)
+    if _is_lost(mean, variance).any():
+        shift = mean.astype(np.float32)
+        offset, variance = _block_units(x - torch.from_numpy(shift).to(x.device))
+        bad = _is_lost(offset, variance)
+        mean = shift + offset
+        if bad.any():
+            columns = x if bad.all() else x[:, torch.from_numpy(bad).to(x.device)]
+            mean[bad], variance[bad] = _exact_units(columns)
     return mean, variance
 
 
-def _column_sums(blocks: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums and sums of squares of (blocks, rows, units) over all but the units, float64."""
-    return blocks.sum(1).double().sum(0), (blocks * blocks).sum(1).double().sum(0)
+@np.errstate(invalid="ignore", over="ignore")  # infinities are results
+def _is_lost(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Whether a difference of sums says nothing of so small a variance, or a square overflowed.
+
+    Of a unit that is nothing but zeros, as many of ReLU's are, it says all.
+    """
+    known = (variance > 1e-30) & (variance < 1e30) & (mean * mean <= 4.0 * variance)
+    return ~(known | ((mean == 0.0) & (variance == 0.0)))
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _block_units(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    rows, whole = len(x), len(x) // UNIT_BLOCK * UNIT_BLOCK
+    blocks = x[:whole].unflatten(0, (-1, UNIT_BLOCK))
+    total, squares = (
+        part.sum(1).cpu().numpy().sum(0, dtype=np.float64) for part in (blocks, blocks * blocks)
+    )
+    if whole < rows:
+        rest = x[whole:].cpu().numpy().astype(np.float64)
+        total, squares = total + rest.sum(0), squares + (rest * rest).sum(0)
+    mean = total / rows
+    return mean, squares / rows - mean * mean
 
 
 def _exact_units(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +140,8 @@ def mean_cosine(h: Tensor) -> float:
         x = x.permute(0, 2, 3, 1)  # channels last: the order of a vector's numbers is no matter
     x = x.flatten(1).float()
     squares = torch.linalg.vecdot(x, x)
-    if not 1e-30 < float(squares.min()) <= float(squares.max()) < 1e30:
+    sizes = squares.cpu().numpy()  # whose smallest and largest it finds with less ado than torch
+    if not 1e-30 < sizes.min() <= sizes.max() < 1e30:
         x = x / x.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)  # squares stay in range
         squares = torch.linalg.vecdot(x, x)
         x, squares = x[squares > 0], squares[squares > 0]
@@ -146,9 +163,7 @@ def saturation(slope: Tensor, largest: float) -> tuple[float, float]:
     if slope.dtype == torch.bfloat16:
         low = (slope.abs() < limit).cpu().numpy()
     else:  # NumPy compares, counts and folds several times as fast as torch on a CPU
-        numbers = slope.cpu().numpy()
-        low = numbers < limit
-        low &= numbers > -limit
+        low = np.abs(slope.cpu().numpy()) < limit
     return np.count_nonzero(low) / low.size, float(low.all(0).mean())
 
 

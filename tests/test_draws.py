@@ -13,6 +13,7 @@ from snn_core import draws, network
 from snn_core.draws import keeper
 from snn_core.initializers import INITIALIZERS
 from snn_core.network import Layer, build, draw_cotangents, draw_inputs
+from snn_core.probes import fan_in_experiment
 from snn_core.spec import Experiment, NetworkSpec
 
 KINDS = {
@@ -146,3 +147,12 @@ def test_threads_share_it() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, keys))
+
+
+def test_the_table_of_fan_ins_leaves_the_memory_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    monkeypatch.setattr(network, "kept", lambda key, draw: asked.append(key) or draw())
+    fan_in_experiment(fan_ins=(4, 8), units=64)
+    assert not any("weights" in key for key in asked)

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -253,6 +254,20 @@ def test_the_estimate_grows_with_the_network(setting: str) -> None:
     ]
     assert [c.seconds for c in costs] == sorted(c.seconds for c in costs)
     assert [c.bytes for c in costs] == sorted(c.bytes for c in costs)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"depth": 8, "width": 1024}, {"width": 64}])
+def test_the_estimate_of_the_costlier_statistics_is_not_ten_times_too_high(
+    sizes: dict[str, int],
+) -> None:
+    experiment, watch = Experiment(NetworkSpec(**sizes), seeds=1), Watch(1)
+    seconds = {}
+    for detail in (False, True, False, True):  # the first pass draws
+        begun = time.thread_time()
+        one_seed(experiment, 0, detail=detail, watch=watch)
+        seconds[detail] = time.thread_time() - begun
+    plain, full = (estimate(experiment, detail=detail).seconds for detail in (False, True))
+    assert full / plain < 3 * seconds[True] / seconds[False]
 
 
 @pytest.mark.parametrize(

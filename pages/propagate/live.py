@@ -24,8 +24,8 @@ def answer(visitor: str, question: Question | None, send: Send) -> None:
     if question is None:
         return work.leave(visitor)
     experiment = from_query(question.query)
-    tab = tabs.of(question.view)
-    key = tabs.needs(experiment, tab)
+    moving = "moving" in question.view  # then what the tab needs can wait until the hand rests
+    key = (experiment, False, False) if moving else tabs.needs(experiment, tabs.of(question.view))
     known = work.found(key)
     if known is None:
         work.ask(visitor, key, _telling(question, send))

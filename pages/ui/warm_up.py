@@ -1,8 +1,11 @@
-"""What a server gets ready when it starts, so that its first visitor need not wait for it."""
+"""What a server gets ready when it starts, and what it gives back while it runs."""
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import gc
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,12 +14,28 @@ import streamlit as st
 
 __all__ = ["done", "lifespan"]
 
+TRIM_EVERY = 30.0  # seconds
+
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Starts to warm up beside the server, which answers meanwhile."""
     threading.Thread(target=done, name="warm-up", daemon=True).start()
+    trimming = asyncio.create_task(_trim())
     yield
+    trimming.cancel()
+
+
+async def _trim() -> None:
+    """Gives free memory back to the system, where the C library can.
+
+    What the threads' passes leave lies between what is kept, and would stay with the process:
+    after some changes of the default setting 94 of 631 MB. Takes 50 ms then, else less than 1.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    while trim is not None:
+        await asyncio.sleep(TRIM_EVERY)
+        await asyncio.to_thread(trim, 0)
 
 
 @st.cache_resource(show_spinner=False)

@@ -40,6 +40,7 @@ class Activation:
         note: A warning or explanation for a person, ``""`` if there is none.
         pull: ``(g, h) -> g f'(z)`` from the output h = f(z), in one kernel, where torch has it.
             Who has it need not keep z.
+        slopes: f' left and right of 0, where f is two straight lines that meet in f(0) = 0.
         fn_: f in place, ``z -> z``, where torch has it; equals ``fn`` and works under autograd.
     """
 
@@ -60,6 +61,7 @@ class Activation:
     note: str = ""
     fn_: Callable[[Tensor], Tensor] | None = None
     pull: Callable[[Tensor, Tensor], Tensor] | None = None
+    slopes: tuple[float, float] | None = None
 
 
 def unit_gradient(z: Tensor) -> Tensor:

@@ -269,7 +269,7 @@ def _measured(
         for first in range(0, networks, step):
             seeds = range(first, min(first + step, networks))
             h = [draw_inputs(experiment, seeds)] * len(names)
-            for index, layer in enumerate(draw_layers(experiment, seeds)):
+            for index, layer in enumerate(draw_layers(experiment, seeds, keep=False)):
                 for c, rule in enumerate(rules):
                     watch.tell(_work(experiment, len(seeds)) / layers)
                     used_up = rule.name == "none" or rule is rules[-1]

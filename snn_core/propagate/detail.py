@@ -10,21 +10,30 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from snn_core.activations.activation import unit_gradient
 from snn_core.network import Layer
 from snn_core.propagate.result import QUANTILES, Detail
 from snn_core.spec import Experiment
 from snn_core.statistics import mean_cosine, saturation, spread_sample, unit_moments
 
-__all__ = ["collect", "layer_detail", "sample_size"]
+__all__ = ["collect", "layer_detail", "needs_z", "sample_size"]
 
 BINS = 80
 MOST_UNITS = 1024
 
 
+def needs_z(layer: Layer) -> bool:
+    """Whether the slope is that of z; else the activation's output, in z's place, tells it."""
+    return layer.activation.pull is None or layer.activation.fn_ is None
+
+
 def layer_detail(
     layer: Layer | None, z: Tensor | None, h: Tensor, k: int, room: int
 ) -> dict[str, Any]:
-    """Returns seed k's statistics of one layer's output; layer and z are None for the input."""
+    """Returns seed k's statistics of one layer's output; layer and z are None for the input.
+
+    ``z`` is what `forward` gives with ``keep_z`` where the layer `needs_z`.
+    """
     mean, variance = unit_moments(h[k])
     keep = _kept_units(len(mean))
     with np.errstate(invalid="ignore", over="ignore"):  # infinities are results
@@ -40,11 +49,19 @@ def layer_detail(
         "unit_variance": variance[keep],
     }
     if layer is not None and z is not None:
-        slope = layer.activation.derivative(z[k].detach())
-        row["saturated"], row["dead"] = saturation(slope, layer.activation.largest_slope)
+        row["saturated"], row["dead"] = saturation(
+            _slope(layer, z[k].detach()), layer.activation.largest_slope
+        )
         row["unit_omega"] = layer.omega[k].cpu().numpy()[keep]
         row["unit_tau"] = layer.tau[k].cpu().numpy()[keep]
     return row
+
+
+def _slope(layer: Layer, z: Tensor) -> Tensor:
+    act = layer.activation
+    if act.pull is None or act.fn_ is None:
+        return act.derivative(z)
+    return act.pull(unit_gradient(z), z)
 
 
 def _kept_units(units: int) -> slice | np.ndarray:

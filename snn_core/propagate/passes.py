@@ -20,7 +20,7 @@ from snn_core.network import (
     forward,
     generator,
 )
-from snn_core.propagate.detail import layer_detail, sample_size
+from snn_core.propagate.detail import layer_detail, needs_z, sample_size
 from snn_core.propagate.result import THEOREM_1_OMEGA, THEOREM_1_TAU
 from snn_core.spec import Experiment, initializer_of
 from snn_core.statistics import pooled_moments
@@ -93,7 +93,7 @@ def passes(
             _note_detail(found, None, None, h, room)
         for layer in layers:
             watch.tick()
-            z, h = forward(layer, h, masks, keep_z=detail)
+            z, h = forward(layer, h, masks, keep_z=detail and needs_z(layer))
             _note(found, h, backward, watch)
             units.append((layer.omega, layer.tau))
             if detail:

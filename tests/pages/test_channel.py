@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import threading
 import time
@@ -26,7 +28,7 @@ from pages.train import job
 from pages.train import live as live_of_train
 from pages.train.live import curves as figures_now
 from pages.train.look import Look, shown
-from pages.ui import page_settings
+from pages.ui import page_settings, warm_up
 from pages.ui.live import cache, channel, work
 from pages.ui.live.frames import framed, unframed
 from pages.ui.visitor import COOKIE
@@ -117,6 +119,41 @@ def test_the_open_tab_comes_along(client: TestClient, tab: str) -> None:
         found = answered(live, "tab")[-1]
     names = {"Gradients": "gradients", "Omega and tau": "units"}
     assert found["chart"] == names.get(tab, "saturation") and found["alt"]
+
+
+def test_a_hand_that_drags_gets_the_figure_and_at_rest_the_tab(client: TestClient) -> None:
+    moving = asked(SMALL | {"seed": "11"}, tab="Distribution", moving="1")
+    with opened(client) as live:
+        live.send_text(moving)
+        stages = [message["stage"] for message in answered(live, "done")]
+        assert work.found((from_query(SMALL | {"seed": "11"}), False, True)) is None
+        live.send_text(asked(SMALL | {"seed": "11"}, 2, tab="Distribution"))
+        rest = answered(live, "tab")
+    assert stages[-1] == "done" and rest[-1]["chart"] == "distribution"
+
+
+def test_nobody_is_answered_before_the_core_is_imported() -> None:
+    with (
+        patch.object(warm_up, "done", side_effect=RuntimeError("still importing")),
+        pytest.raises(RuntimeError, match="still importing"),
+    ):
+        answers()
+
+
+def test_a_server_gives_free_memory_back_while_it_runs() -> None:
+    trimmed = threading.Event()
+    library = Mock(malloc_trim=lambda _: trimmed.set())
+
+    async def live() -> bool:
+        async with warm_up.lifespan(Mock()):
+            return await asyncio.to_thread(trimmed.wait, LONG)
+
+    with (
+        patch.object(warm_up, "TRIM_EVERY", 0.01),
+        patch.object(warm_up.ctypes, "CDLL", return_value=library),
+        patch.object(warm_up.sys, "platform", "linux"),
+    ):
+        assert asyncio.run(live())
 
 
 def test_the_map_is_answered(client: TestClient) -> None:
@@ -308,11 +345,12 @@ def test_nobody_left_means_nothing_done(held: Held) -> None:
 
 
 def test_a_visitor_who_asks_little_is_not_kept_waiting_by_one_who_asks_much(held: Held) -> None:
-    much = work.ask("greedy", key(seeds=40), nothing)
-    held.go.set()
-    wait_for(lambda: len(held.done) > 6)
-    little = work.ask("modest", key(seeds=2, seed=7), nothing)
-    assert little.over.wait(LONG) and not much.over.is_set()
+    with patch.object(work, "TURN", 0.001):
+        much = work.ask("greedy", key(seeds=40), nothing)
+        held.go.set()
+        wait_for(lambda: len(held.done) > 6)
+        little = work.ask("modest", key(seeds=2, seed=7), nothing)
+        assert little.over.wait(LONG) and not much.over.is_set()
     assert much.over.wait(LONG) and much.result is not None and len(much.result.mean) == 40
 
 
@@ -330,6 +368,26 @@ def test_theory_and_seeds_each_have_a_worker_that_prefers_them(theory_first: boo
             work.leave(str(k))
     seeds_first = [True, False, False] * 3
     assert order == ([True] * 3 + [False] * 6 if theory_first else seeds_first)
+
+
+@pytest.mark.parametrize(("turn", "least", "most"), [(LONG, 3, 3), (0.0, 10, 12)])
+def test_one_question_is_finished_after_another_unless_it_takes_too_long(
+    turn: float, least: int, most: int
+) -> None:
+    order = []
+    with patch.object(work, "TURN", turn), work._changed:
+        asked = [work.ask(str(k), key(seeds=4, seed=k), nothing) for k in range(3)]
+        for each in asked:
+            each.pieces.popleft()
+            each.predicted = Mock()
+        while (each := work._next(False)) is not None:
+            each.pieces.popleft()
+            order.append(each.key)
+            each.turn -= 0.1
+            work._note(list(each.waiting), 0.1)
+        for k in range(3):
+            work.leave(str(k))
+    assert least <= len(list(itertools.groupby(order))) <= most
 
 
 def test_a_failure_is_told_and_the_workers_go_on() -> None:

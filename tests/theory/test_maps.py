@@ -10,6 +10,7 @@ import torch
 
 from snn_core.activations import ACTIVATIONS, activation, gaussian_moments
 from snn_core.theory.maps import correlation_map, moment_map
+from snn_core.theory.pairs import pair_products
 
 CORRELATIONS = np.array([-1.0, -0.97, -0.4, 0.0, 1e-5, 0.3, 0.9, 0.9999, 1.0])
 every_name = pytest.mark.parametrize("name", list(ACTIVATIONS))
@@ -120,6 +121,21 @@ def test_arc_sine_kernel() -> None:
     q = np.array([0.1, 1.0, 20.0])[:, None]
     kernel = 2 / np.pi * np.arcsin(2 * q * CORRELATIONS / (1 + 2 * q))
     np.testing.assert_allclose(correlation_map("erf", q, CORRELATIONS), kernel, atol=1e-12)
+
+
+@every_name
+@pytest.mark.parametrize("mean", [0.0, 0.3])
+def test_the_product_of_a_pair_is_the_integral(name: str, mean: float) -> None:
+    """By a series, straight lines' closed form, or the integral itself: one number."""
+    act = activation(name)
+    tolerance = 1e-11 if act.moments is not None else 1e-4  # by a trapezoidal rule
+    for q in (0.3, 30.0):
+        scale = float(gaussian_moments(act, mean, q).second_moment)
+        for c in CORRELATIONS[1::2]:
+            given = np.full((1, 1, 1), mean), np.full((1, 1, 1), q), np.full((1, 1), q * c)
+            got = pair_products(act, given[0], given[1], given[2] + mean**2).item()
+            exact = float(correlation_map(act, q, c, mean))
+            assert got == pytest.approx(exact, abs=tolerance * scale), (q, c)
 
 
 def test_sine_kernel() -> None:

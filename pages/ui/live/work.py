@@ -1,8 +1,10 @@
 """Propagations that are under way: shared by all who ask for the same, a fair share for each.
 
 Work is cut into pieces: the theory, and one seed after the other. A thread on every core takes the
-next piece of whoever has had the least so far, most of them theory before seeds. Who asks anew
-gives up what was asked before; what nobody waits for any more stops within a layer.
+next piece of whoever has had the least so far, most of them theory before seeds. Whose turn it is
+keeps it for a while, so that one question is finished after another: dealt out seed by seed, none
+would be where many ask. Who asks anew gives up what was asked before; what nobody waits for any
+more stops within a layer.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ __all__ = ["Key", "Propagating", "Tell", "ask", "found", "leave"]
 Key = tuple[Experiment, bool, bool]  # the setting, whether gradients and costlier statistics too
 FORGOTTEN = 2.0  # seconds after which half of what a visitor has had no longer counts
 MOST_WAITING = 256  # visitors at once
+TURN = 1.0  # seconds of a core, in which a usual question's seeds are done
 
 
 @dataclass(eq=False)
@@ -45,6 +48,7 @@ class Propagating:
     waiting: dict[str, Tell] = field(default_factory=dict)
     pieces: deque[Callable[[Propagating], None]] = field(default_factory=deque)
     closed: bool = False  # a worker puts the result together
+    turn: float = 0.0  # seconds of a core that are left of its turn
 
     @property
     def share(self) -> float:
@@ -163,12 +167,13 @@ def _serve(theory_first: bool) -> None:
             piece = each.pieces.popleft()
             visitors = list(each.waiting)
         torch.set_num_threads(1)  # others set it too, and it holds for the whole process
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.thread_time()
         try:
             piece(each)
         except Exception as failure:  # told to all who wait; a stop is nobody's business any more
             # without its frames: they hold the layer's numbers, and in a circle this object
             each.failure = each.failure or failure.with_traceback(None)
+        each.turn -= time.thread_time() - worked
         _note(visitors, time.perf_counter() - begun)
         _tell(each)
         with _changed:
@@ -176,15 +181,19 @@ def _serve(theory_first: bool) -> None:
 
 
 def _next(theory_first: bool) -> Propagating | None:
-    """The propagation whose piece is next: of the kind preferred, of who has had the least."""
+    """The propagation whose piece is next: of the kind preferred, begun, of who had the least."""
     ready = [each for each in _under_way.values() if _is_ready(each)]
     if not ready:
         return None
 
-    def order(each: Propagating) -> tuple[bool, float]:
-        return (each.pieces[0] is _theory) != theory_first, min(map(_share, each.waiting))
+    def order(each: Propagating) -> tuple[bool, bool, float]:
+        other = (each.pieces[0] is _theory) != theory_first
+        return other, each.turn <= 0.0, min(map(_share, each.waiting))
 
-    return min(ready, key=order)
+    found = min(ready, key=order)
+    if found.pieces[0] is not _theory and found.turn <= 0.0:
+        found.turn = TURN
+    return found
 
 
 def _is_ready(each: Propagating) -> bool:

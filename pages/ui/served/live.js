@@ -6,7 +6,7 @@ const PATIENCE = 3000; // ms for a first figure, then the next question is asked
 const RETRY = [500, 1000, 2000, 4000, 8000]; // ms between two tries to open it
 let socket, failures = 0, everOpen = false, lost = false;
 let page = null; // what the page has set: { ask, query, view }
-let n = 0, inFlight = 0, patience, waiting = false, asked = "";
+let n = 0, inFlight = 0, patience, waiting = false, asked = "", dragging = false;
 const moved = new Map();
 const commands = new Map(); // number -> what to do where the server refuses it
 const FIRST_COMMAND = 2 ** 40; // numbers that no question has
@@ -99,7 +99,7 @@ function release() {
 
 // The page's setting with what is moved over it.
 function question() {
-  const query = { ...page.query }, view = { ...page.view };
+  const query = { ...page.query }, view = { ...page.view, ...(dragging && { moving: "1" }) };
   for (const [name, value] of moved) {
     if (name.startsWith("view.")) view[name.slice(5)] = String(value);
     else query[name] = String(value);
@@ -162,9 +162,11 @@ export function leave(given) {
   asked = "";
 }
 
-// A hand has moved a setting; returns whether an answer comes by the channel.
-export function move(name, value) {
+// A hand has moved a setting; returns whether an answer comes by the channel. While it drags on, the
+// figure is all that it wants.
+export function move(name, value, drags = false) {
   if (!page) return false;
+  dragging = drags;
   moved.set(name, value);
   next(); // or as soon as it is open
   return isOpen();
@@ -172,5 +174,6 @@ export function move(name, value) {
 
 // The page has taken over what was moved.
 export function settle(name) {
+  dragging = false;
   if (moved.delete(name)) tell("settled");
 }

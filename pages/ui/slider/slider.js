@@ -97,22 +97,25 @@ export default function ({ data, parentElement, setTriggerValue }) {
       live?.settle(name);
       return;
     }
+    if (state.drags && state.data.live) live?.move(name, state.value); // now with all that is shown
+    state.drags = false;
     state.pending = state.value;
     state.until = performance.now() + ANSWER;
     setTriggerValue("value", state.value);
   };
-  const move = (value) => {
+  const move = (value, drags = false) => {
     state.moving = true;
+    state.drags = drags;
     state.typing = false;
     show(value);
-    if (state.data.live) live?.move(name, value);
+    if (state.data.live) live?.move(name, value, drags);
   };
   const soon = () => {
     clearTimeout(state.rest);
     state.rest = setTimeout(tell, REST);
   };
   range.oninput = () => {
-    move(stops[range.value]);
+    move(stops[range.value], !state.keys);
     if (state.keys) soon();
   };
   range.onkeydown = () => { state.keys = true; };
