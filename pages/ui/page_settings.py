@@ -83,7 +83,7 @@ def _shared_by_most(values: Values, letters: Sequence[str]) -> Values:
         if f.metadata and f.name not in ARM
     }
     for name in {bare for letter, bare in map(arm_of, values) if letter and bare in usual}:
-        each = {x: merged(values, x).get(name, usual[name]) for x in letters}
+        each: dict[str, Any] = {x: merged(values, x).get(name, usual[name]) for x in letters}
         most = max(each.values(), key=list(each.values()).count)
         if 2 * list(each.values()).count(most) > len(each):
             values = {k: v for k, v in values.items() if arm_of(k)[1] != name}

@@ -112,6 +112,8 @@ def change(at: AppTest, kind: str, name: str, value: Any) -> AppTest:
 
 def test_an_empty_link_opens_with_three_arms_and_their_first_record() -> None:
     at = opened({})
+    assert training(at).job.wait(LONG) == "paused"
+    healthy(at.run())
     arms, opening = training(at).experiments, page_settings.TRAIN
     assert arms == arms_from_query(opening.opening)
     assert link(at) == {**arms_to_query(arms), **opening.opening_views}
