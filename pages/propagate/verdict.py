@@ -7,8 +7,9 @@ from collections import OrderedDict
 import numpy as np
 import streamlit as st
 
+from pages.propagate import training
 from pages.ui import page_settings, session
-from pages.ui.page_link import MAP, page_link
+from pages.ui.page_link import MAP, TRAIN, page_link
 from pages.ui.text import plain
 from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
@@ -71,6 +72,18 @@ def draw(p: Propagation) -> None:
                         on_click=session.open_setting,
                         args=(repaired(p.experiment, repair),),
                     )
+        _train(p.experiment, found)
+
+
+def _train(experiment: Experiment, found: Diagnosis) -> None:
+    """Draws the link to Train, with the first repair beside the network as it is set."""
+    query, said = training.link(experiment, found.repairs)
+    beside = f", arm B after this repair: {found.repairs[0].label}" if "arms" in query else ""
+    if query:
+        arms = f"Opens Train with this network as arm A{beside}."
+        page_link(TRAIN, "Train this network", query, arms)
+    if said:
+        st.caption(plain(said))
 
 
 def _to_map(p: Propagation) -> dict[str, str]:
