@@ -42,6 +42,7 @@ __all__ = ["Failure", "Job", "News", "ShouldStop"]
 _POLL = 0.2  # seconds between looks at the lease; stop() has to be obeyed within 0.5
 _QUEUE_POLL = 0.05  # seconds between looks for a free slot
 _NICE = 10
+PASSING = 32  # passing items that are held at once; beyond, every second one is dropped
 _END = object()
 
 
@@ -59,6 +60,8 @@ class News(Generic[Item]):
     """What a reader has not seen: items, the index of each, and how the job stands.
 
     ``next`` is the index that the next item will get: ask ``since(epoch, next)`` next time.
+    ``passing`` are the newest items that only pass by, since the last one that is kept;
+    ``version`` goes up with every item of either kind, so it is what to watch for something new.
     Another epoch than the one asked for means: forget what you have, here is all of it.
     """
 
@@ -68,6 +71,8 @@ class News(Generic[Item]):
     next: int
     state: str
     failure: Failure | None
+    passing: tuple[Item, ...] = ()
+    version: int = 0
 
 
 @dataclass(eq=False)
@@ -95,6 +100,10 @@ class Job(Generic[Item]):
     quarter of ``keep`` stays complete, of the older items every 2nd, 4th, 8th ... stays, the
     first one always. Indices do not change.
 
+    Passing items: those for which ``passing(item)`` is true are shown until the next kept item is
+    there, or the job is reset or rewound. They have no index, are not part of the history, and
+    owed steps, speed and pauses do not know of them: a pause still awaits the item under way.
+
     Limit: ``slots`` is a semaphore that jobs share. A job holds a slot from play or step until
     it pauses or ends; who waits gets a free one in no promised order.
 
@@ -115,6 +124,7 @@ class Job(Generic[Item]):
         pause_after: float = 10.0,
         end_after: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
+        passing: Callable[[Item], bool] = lambda item: False,
     ) -> None:
         if keep < 4:
             raise ValueError(f"keep must be a whole number of items, at least 4, got {keep!r}.")
@@ -132,7 +142,9 @@ class Job(Generic[Item]):
             pause_after=pause_after,
             end_after=end_after,
             clock=clock,
+            passing=passing,
         )
+        self._is_passing, self._version = passing, 0
         self._make, self._keep, self._slots, self._clock = make, keep, slots, clock
         self._pause_after, self._end_after = pause_after, end_after
         self._changed = threading.Condition()  # guards everything below
@@ -250,7 +262,17 @@ class Job(Generic[Item]):
             state = self.state
             start = bisect_left(self._indices, index) if epoch == self._epoch else 0
             indices, items = tuple(self._indices[start:]), tuple(self._items[start:])
-            return News(self._epoch, indices, items, self._next, state, self._failure)
+            passing = tuple(self._passing)
+            return News(
+                self._epoch,
+                indices,
+                items,
+                self._next,
+                state,
+                self._failure,
+                passing,
+                self._version,
+            )
 
     @property
     def state(self) -> str:
@@ -331,6 +353,7 @@ class Job(Generic[Item]):
         del self._indices[kept:], self._items[kept:]
         self._next = self._indices[-1] + 1 if kept else 0
         self._run = _Run(make)
+        self._passing: list[Item] = []
         self._epoch += 1
         self._owed: float = 0
         self._outcome = ""
@@ -353,6 +376,8 @@ class Job(Generic[Item]):
         self._indices.append(self._next)
         self._items.append(item)
         self._next += 1
+        self._version += 1
+        self._passing.clear()
         self._owed = max(0, self._owed - 1)
         if len(self._items) > self._keep:
             kept = _thinned(self._indices, self._keep)
@@ -419,6 +444,9 @@ class Job(Generic[Item]):
             if iterator is None:
                 iterator = iter(run.make(partial(self._should_stop, run)))
             item = next(iterator, _END)
+            while item is not _END and self._is_passing(item):  # pyright: ignore[reportArgumentType]
+                self._pass(run, item)  # pyright: ignore[reportArgumentType]
+                item = next(iterator, _END)
         except Exception as error:  # a page shows it; in a thread it would be lost
             trace = "".join(traceback.format_exception(error))
             failure = Failure(type(error).__name__, str(error), trace)
@@ -435,6 +463,15 @@ class Job(Generic[Item]):
                     self._append(item)  # pyright: ignore[reportArgumentType]
             self._changed.notify_all()
         return None if item is _END else iterator
+
+    def _pass(self, run: _Run[Item], item: Item) -> None:
+        with self._changed:
+            if not run.cancelled.is_set():
+                if len(self._passing) == PASSING:
+                    del self._passing[1::2]
+                self._passing.append(item)
+                self._version += 1
+                self._changed.notify_all()
 
     def _should_stop(self, run: _Run[Item]) -> bool:
         with self._changed:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from snn_core.jobs import Job, ShouldStop
+from snn_core.jobs import PASSING, Job, ShouldStop
 
 LONG = 30.0  # seconds that nothing here takes, however busy the machine is
 
@@ -446,6 +446,37 @@ def test_fifty_starts_and_stops_leave_no_thread_and_no_memory() -> None:
     del job, jobs
     gc.collect()
     assert not [ref for ref in [*gone, *watched] if ref() is not None]
+
+
+@pytest.mark.parametrize("between", [1, PASSING, 10 * PASSING])
+def test_what_only_passes_by_is_seen_and_counts_for_nothing(between: int) -> None:
+    gate = Gate()
+
+    def make(should_stop: ShouldStop) -> Iterator[int]:
+        for number in range(3):
+            yield number
+            yield from (-1 - each for each in range(between))
+            gate.take(should_stop)
+
+    job = Job(make, passing=lambda item: item < 0)
+    job.step(2)  # the passing ones are not steps
+    assert eventually(lambda: job.since().version == 1 + between)
+    news = job.since()
+    assert news.items == (0,) and news.state == "running"
+    assert 0 < len(news.passing) <= PASSING
+    assert news.passing[-1] == -between  # the newest always
+    assert list(news.passing) == sorted(news.passing, reverse=True)
+    gate.allow(1)
+    assert job.wait(LONG) == "paused"
+    news = job.since()
+    assert (news.indices, news.items, news.passing) == ((0, 1), (0, 1), ())
+    job.step(1)
+    assert eventually(lambda: len(job.since().passing) > 0)
+    job.reset()
+    assert job.since().passing == () and job.since().items == ()
+    job.stop()
+    gate.allow(9)
+    assert job.join(LONG)
 
 
 def test_a_paused_job_settles_once_its_last_item_is_there() -> None:

@@ -111,6 +111,24 @@ def test_the_updates_move_within_a_record() -> None:
     assert training.job.join(LONG)
 
 
+def test_a_record_by_the_clock_is_seen_and_then_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("snn_core.train.live.EARLY", 0.01)
+    slow = replace(ARM, training=replace(ARM.training, steps=2000, record_every=1000))
+    slow = replace(slow, training=replace(slow.training, statistics_every=1000))
+    training = started((slow,))
+    training.job.step(1)
+    seen: set[int] = set()
+    while training.job.state == "running":
+        seen |= {early.step for early in training.job.since().passing}
+        assert steps(training)[0] == 0 and len(steps(training)) <= 2
+        time.sleep(0.001)
+    assert training.job.state == "paused" and steps(training) == [0, 1000]
+    assert seen and all(0 < step < 1000 for step in seen)
+    assert training.job.since().passing == ()
+    training.job.stop()
+    assert training.job.join(LONG)
+
+
 def test_single_updates_learn_the_same(training: Training) -> None:
     for count in (1, 2, 3, 1, 20):
         moved(training, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
@@ -464,6 +465,40 @@ def test_a_run_goes_back_and_on_as_it_did(name: str) -> None:
     assert [c.step for c in back.checkpoints] == [0, 2, 3, 4, 6]
     with pytest.raises(ValueError, match="No checkpoint"):
         rewind(run, -1)
+
+
+EARLY: list[dict[str, Any]] = [
+    *VARIANTS,
+    {"stop_accuracy": 0.5},
+    {"patience": 1, "learning_rate": 1.0},
+    {"learning_rate": 100.0},  # diverges
+]
+
+
+@pytest.mark.parametrize("settings", EARLY, ids=str)
+@pytest.mark.parametrize("experiment", [SMALL, CNN], ids=["mlp", "cnn"])
+def test_records_by_the_clock_change_no_other(
+    experiment: Experiment, settings: dict[str, Any]
+) -> None:
+    often = {"steps": 12, "record_every": 4, "statistics_every": 6} | settings
+    arms = (changed(experiment, **often), changed(experiment, steps=10, record_every=4))
+    run, ticks = start(arms), itertools.count()
+    run.early, run.clock = 2.0, lambda: float(next(ticks))  # every second look at the clock
+    found = list(train(run))
+    regular = [snapshot for snapshot in found if not snapshot.early]
+    plain = list(train(arms))
+    assert len(regular) == len(plain)
+    assert all(equal(a, b) for a, b in zip(regular, plain, strict=True))
+    early = [snapshot for snapshot in found if snapshot.early]
+    assert early and {each.step for each in early}.isdisjoint(s.step for s in regular)
+    assert any(arm.mean is not None for arm in early[0].arms)
+    assert [c.step for c in run.checkpoints] == [s.step for s in regular]
+
+
+def test_a_record_is_early_once_a_second_has_passed_and_not_before() -> None:
+    run = start(changed(SMALL, steps=60, record_every=30, statistics_every=30))
+    run.early, run.clock = 1.0, lambda: 0.0
+    assert not any(snapshot.early for snapshot in train(run))
 
 
 def test_a_run_goes_on_with_another_rate_and_constraint() -> None:

@@ -7,9 +7,9 @@ from collections import OrderedDict
 import numpy as np
 import streamlit as st
 
-from pages.propagate import text
+from pages.propagate import text, training
 from pages.ui import notices, page_settings, session
-from pages.ui.page_link import MAP, page_link
+from pages.ui.page_link import MAP, TRAIN, page_link
 from pages.ui.text import plain
 from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
@@ -76,6 +76,22 @@ def draw(p: Propagation) -> None:
                 "Opens the map of one layer with this activation, and with the weights' sums and "
                 "the input's moments of these networks.",
             )
+            said = _train(p.experiment, found)
+        if said:
+            st.caption(plain(said))
+
+
+def _train(experiment: Experiment, found: Diagnosis) -> str:
+    """Draws the link to Train, with the first repair beside the network as it is set.
+
+    Returns what Train can't carry over, a sentence or none.
+    """
+    query, said = training.link(experiment, found.repairs)
+    beside = f", arm B after this repair: {found.repairs[0].label}" if "arms" in query else ""
+    if query:
+        arms = f"Opens Train with this network as arm A{beside}."
+        page_link(TRAIN, "Train this network", query, arms)
+    return said
 
 
 def _to_map(p: Propagation) -> dict[str, str]:

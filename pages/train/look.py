@@ -44,4 +44,4 @@ def shown(training: Training, busy: bool) -> list[Snapshot]:
     found = [item for index, item in pairs if index % stride == 0]
     if not busy and found and found[-1] is not news.items[-1]:
         found.append(news.items[-1])
-    return found
+    return [*found, *news.passing] if busy else found

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-__all__ = ["MAP", "PROPAGATE", "page_link"]
+__all__ = ["MAP", "PROPAGATE", "TRAIN", "page_link"]
 
 MAP = "moment_map/page.py"
 PROPAGATE = "propagate/page.py"
+TRAIN = "train/page.py"
 
 
 def page_link(page: str, label: str, query: Mapping[str, str], help: str) -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from snn_core.datasets import DATASETS, is_labelled
-from snn_core.spec import LETTERS, arm_settings, merged, read_arms, read_query, settings
+from snn_core.spec import (
+    LETTERS,
+    NetworkSpec,
+    TrainingSpec,
+    arm_of,
+    arm_settings,
+    merged,
+    read_arms,
+    read_query,
+    settings,
+)
 
 __all__ = [
     "ARM",
@@ -49,7 +60,10 @@ def _read_arms(query: Mapping[str, str]) -> tuple[Values, list[str]]:
 
 
 def own_parts(values: Mapping[str, Value]) -> Values:
-    """Returns the arms' settings with those of ARM, and their parameters, given to each arm."""
+    """Returns the arms' settings with those of ARM, and their parameters, given to each arm.
+
+    Of the others what most arms have is shared, so that its control moves most of them.
+    """
     letters = LETTERS[: int(values.get("arms", 1))]
     shared = {k: v for k, v in values.items() if k.partition(".")[0] not in ARM}
     each = {
@@ -58,7 +72,24 @@ def own_parts(values: Mapping[str, Value]) -> Values:
         for k, v in merged(values, letter).items()
         if k.partition(".")[0] in ARM
     }
-    return shared | each
+    return _shared_by_most(shared | each, letters)
+
+
+def _shared_by_most(values: Values, letters: Sequence[str]) -> Values:
+    usual: dict[str, Any] = {
+        f.name: f.default
+        for kind in (NetworkSpec, TrainingSpec)
+        for f in fields(kind)
+        if f.metadata and f.name not in ARM
+    }
+    for name in {bare for letter, bare in map(arm_of, values) if letter and bare in usual}:
+        each: dict[str, Any] = {x: merged(values, x).get(name, usual[name]) for x in letters}
+        most = max(each.values(), key=list(each.values()).count)
+        if 2 * list(each.values()).count(most) > len(each):
+            values = {k: v for k, v in values.items() if arm_of(k)[1] != name}
+            values |= {f"{x}.{name}": value for x, value in each.items() if value != most}
+            values |= {name: most} if most != usual[name] else {}
+    return values
 
 
 # What is looked at, by its name: label and help.
@@ -82,14 +113,16 @@ class PageSettings:
     """A page's settings: its name, its views, how a link is read, what an empty one is.
 
     An ``opening`` is a setting of the page's own; it stands in the link in full, since a link is
-    always relative to the library's defaults. ``numbers`` are views too, each with its bounds and
-    its usual value; widgets know them by their key in the link, ``view.`` and the name.
+    always relative to the library's defaults. ``opening_views`` are looked at with it, by their
+    keys in a link. ``numbers`` are views too, each with its bounds and its usual value; widgets
+    know them by their key in the link, ``view.`` and the name.
     """
 
     name: str
     views: tuple[str, ...]
     read: Callable[[Mapping[str, str]], tuple[Values, list[str]]]
     opening: Mapping[str, str] = field(default_factory=dict)
+    opening_views: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
@@ -118,20 +151,23 @@ MAP = PageSettings(
         "sigma_b": (0.0, 2.0, 0.0),
     },
 )
+# As benchmarks/depth_makes_a_difference_where_train_opens.py measures: 24 layers of SELU separate
+# the spirals in seconds, 24 of ReLU do so late or not at all, and one layer never does.
 TRAIN = PageSettings(
     "train",
     ("arm", "goal", "layer", "more", "more_arm", "size", "speed", "tab"),
     _read_arms,
     {
         "arms": "3",
-        "data": "pendigits",
-        "depth": "8",
+        "data": "spirals",
+        "depth": "24",
         "width": "32",
         "seeds": "4",
-        "learning_rate": "0.02",
-        "b.constraint": "centralize_unit",
-        "c.activation": "relu",
-        "c.initializer": "he_normal",
-        "c.normalization": "batch",
+        "learning_rate": "0.003",
+        "steps": "300",
+        "b.activation": "relu",
+        "b.initializer": "he_normal",
+        "c.depth": "1",
     },
+    {"view.tab": "Boundary"},
 )

@@ -118,8 +118,9 @@ def open_link(at: PageSettings) -> None:
     }
     opened, found = at.read(query or at.opening)
     pinned, unread = _read_pins({k: v for k, v in url.items() if k.startswith(PIN)})
-    names = [VIEW + name for name in (*at.views, *at.numbers) if VIEW + name in url]
-    looked = {name: FOLDS.get(url[name], url[name][:40]) for name in names}
+    seen = url if query else {**at.opening_views, **url}
+    names = [VIEW + name for name in (*at.views, *at.numbers) if VIEW + name in seen]
+    looked = {name: FOLDS.get(seen[name], seen[name][:40]) for name in names}
     _put(opened | looked, views=True)
     st.session_state[_own("pins")] = pinned
     st.session_state[_own("link")] = url
@@ -308,7 +309,7 @@ def open_arms_next(experiments: Sequence[Experiment]) -> NoReturn:
 def reset() -> None:
     """Puts every setting back to what the page opens with, the numbers looked at too."""
     usual = {f"{VIEW}{name}": each[2] for name, each in page().numbers.items()}
-    replace(page().read(page().opening)[0] | usual)
+    replace({**page().read(page().opening)[0], **usual, **page().opening_views})
 
 
 # Pins

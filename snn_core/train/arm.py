@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -21,12 +21,13 @@ from snn_core.train.result import ArmSnapshot
 from snn_core.train.task import Rows, Task, task_of
 from snn_core.train.team import Fault, Team, advance, evaluate, look, team_of
 
-__all__ = ["Arm", "next_record", "proceed", "start_arm"]
+__all__ = ["Arm", "approach", "next_record", "proceed", "start_arm"]
 
 ShouldStop = Callable[[], bool]
 SHOWN_ROWS = 512
 LONGEST_UPDATE = 5.0  # seconds
 LONGEST_PRODUCT = 0.2  # seconds; nobody is asked whether to stop during two of them
+AT_A_TIME = 0.25  # seconds of updates between two looks at the clock
 PIECE = 2**21  # multiplications of one product from which on another thread pays, as measured
 
 
@@ -35,7 +36,8 @@ class Arm:
     """An experiment in training.
 
     ``learning_rate`` is what the schedule starts from; it may be set between updates, from any
-    thread, and holds from the next one. ``shown`` is the last record.
+    thread, and holds from the next one. ``shown`` is the last record, ``pace`` how many seconds an
+    update took of late, 0 before the first.
     """
 
     experiment: Experiment
@@ -46,6 +48,7 @@ class Arm:
     best_loss: float = math.inf
     best_step: int = 0
     shown: ArmSnapshot | None = None
+    pace: float = 0.0
     crew: Crew = field(default_factory=Crew)
 
     @property
@@ -131,6 +134,44 @@ def next_record(arm: Arm) -> int:
     return min(training.steps, *((arm.step // every + 1) * every for every in marks))
 
 
+def approach(
+    arm: Arm, target: int, should_stop: ShouldStop, due: Callable[[], bool]
+) -> Iterator[ArmSnapshot]:
+    """Makes the updates up to the last before ``target``; yields a record whenever it is ``due``.
+
+    Such a record is only to be seen: the arm goes on as if it had not been taken, whatever it
+    shows, and its time does not count.
+    """
+    last = min(target, arm.experiment.training.steps) - 1
+    while arm.step < last and _fault(arm) is None:
+        if due():
+            begun = time.perf_counter()
+            sums = _advance(arm, arm.step + 1, should_stop, noting=True)
+            arm.seconds += time.perf_counter() - begun
+            if _fault(arm) is None:
+                record = replace(_record(arm, sums, should_stop), seconds=arm.seconds)
+                for team in arm.teams:  # the next record finds out by itself
+                    team.fault = None
+                yield record
+        else:
+            count = max(int(AT_A_TIME / arm.pace), 1) if arm.pace else 1
+            begun, before = time.perf_counter(), arm.step
+            try:
+                _advance(arm, min(before + count, last), should_stop)
+            finally:
+                spent, made = time.perf_counter() - begun, arm.step - before
+                arm.seconds += spent
+                arm.pace = spent / made if made else arm.pace
+
+
+def _advance(
+    arm: Arm, target: int, should_stop: ShouldStop, noting: bool = False
+) -> list[Sums | None]:
+    rate = partial(_rate, arm)
+    work = partial(advance, target=target, rate=rate, noting=noting, should_stop=should_stop)
+    return side_by_side(arm.crew, arm.teams, work)
+
+
 def proceed(arm: Arm, target: int, should_stop: ShouldStop, noting: bool = False) -> ArmSnapshot:
     """Makes updates until there are ``target``, fewer where it diverges; returns the record.
 
@@ -142,9 +183,7 @@ def proceed(arm: Arm, target: int, should_stop: ShouldStop, noting: bool = False
         sums = side_by_side(arm.crew, arm.teams, partial(look, should_stop=should_stop))
     else:
         noting |= target % training.statistics_every == 0 or target == training.steps
-        rate = partial(_rate, arm)
-        work = partial(advance, target=target, rate=rate, noting=noting, should_stop=should_stop)
-        sums = side_by_side(arm.crew, arm.teams, work)
+        sums = _advance(arm, target, should_stop, noting)
     shown = _record(arm, sums, should_stop)
     arm.seconds += time.perf_counter() - start
     shown = replace(shown, seconds=arm.seconds)

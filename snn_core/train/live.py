@@ -37,6 +37,7 @@ CHECKPOINTS = 2**25  # bytes that one training keeps of its past networks
 RECORDS = 2**24  # bytes of its snapshots, roughly
 FEWEST, MOST = 64, 2048  # snapshots
 SETTLED = 1.0  # seconds
+EARLY = 1.0  # seconds without a record after which a person takes it for stuck
 RECENT = 20  # records whose pace counts
 
 
@@ -80,6 +81,7 @@ def begin(
         slots=slots,
         pause_after=pause_after,
         end_after=end_after,
+        passing=lambda snapshot: snapshot.early,
     )
     return training
 
@@ -88,7 +90,7 @@ def _take(training: Training, run: Run) -> Run:
     """Returns the run, now the training's, with what was asked for while it was made."""
     with training.lock:
         training.run = run
-        run.halts = training.halts
+        run.halts, run.early = training.halts, EARLY
         for arm, wanted in zip(run.arms, training.experiments, strict=True):
             arm.learning_rate = wanted.training.learning_rate
     return run

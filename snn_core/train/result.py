@@ -73,9 +73,12 @@ class ArmSnapshot:
 class Snapshot:
     """All arms at one recorded step; an arm that has ended stays as it was when it did.
 
-    ``seconds`` is the time spent training and measuring so far; pauses do not count.
+    ``seconds`` is the time spent training and measuring so far; pauses do not count. An ``early``
+    one is taken between two recorded steps, of one arm that is on its way while the others stand
+    where they do; it is to be seen and then forgotten.
     """
 
     step: int
     seconds: float
     arms: tuple[ArmSnapshot, ...]
+    early: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from snn_core.propagate import Stopped
 from snn_core.spec import Experiment, constraint_of
-from snn_core.train.arm import Arm, next_record, proceed, start_arm
+from snn_core.train.arm import Arm, approach, next_record, proceed, start_arm
 from snn_core.train.ensemble import parametrized, project_
 from snn_core.train.result import ArmSnapshot, Snapshot
 from snn_core.train.team import Fault, Team
@@ -74,7 +75,9 @@ class Run:
     ``arms[i].learning_rate`` may be set at any time, and so may ``halts``, steps that are recorded
     with their statistics though no interval asks for it. ``checkpoints`` are of recorded steps,
     the first and the newest always among them; where they would hold more than ``memory`` bytes
-    every other one between these is dropped.
+    every other one between these is dropped. Where ``early`` seconds pass on the ``clock`` without
+    a record (``told`` is when the last one was), an early snapshot is taken; nothing else depends
+    on whether it was.
     """
 
     arms: list[Arm]
@@ -85,6 +88,9 @@ class Run:
     memory: int = MEMORY
     spacing: int = 1
     halts: frozenset[int] = frozenset()
+    early: float = math.inf
+    clock: Callable[[], float] = time.monotonic
+    told: float = 0.0
 
 
 def _never() -> bool:
@@ -127,15 +133,24 @@ def start(experiments: Experiment | Sequence[Experiment], memory: int = MEMORY) 
 
 
 def _snapshots(run: Run, should_stop: ShouldStop) -> Iterator[Snapshot]:
+    def due() -> bool:
+        return run.clock() - run.told >= run.early
+
     while run.shown is None or any(_goes_on(arm) for arm in run.arms):
         active = [arm for arm in run.arms if _goes_on(arm)]
         target = 0 if run.shown is None else min(next_record(arm) for arm in active)
         halt = min((step for step in run.halts if step > run.step), default=target + 1)
         halts = halt <= target
         target = min(halt, target)
-        begun = time.perf_counter()
+        begun, run.told = time.perf_counter(), run.clock()
         try:
             for arm in active:
+                passing = approach(arm, target, should_stop, due)
+                for record in passing if run.early < math.inf else ():
+                    left = time.perf_counter()
+                    yield _early(run, arm, record, left - begun)
+                    run.told = run.clock()
+                    begun += time.perf_counter() - left
                 proceed(arm, target, should_stop, halts)
         except Stopped:
             return
@@ -146,6 +161,13 @@ def _snapshots(run: Run, should_stop: ShouldStop) -> Iterator[Snapshot]:
         run.shown = Snapshot(run.step, run.seconds, shown)
         _remember(run)
         yield run.shown
+
+
+def _early(run: Run, moving: Arm, record: ArmSnapshot, seconds: float) -> Snapshot:
+    """All arms as they stand; those that have reached the next record show it already."""
+    shown = [record if arm is moving else arm.shown for arm in run.arms]
+    each = tuple(arm for arm in shown if arm is not None)
+    return Snapshot(record.step, run.seconds + seconds, each, early=True)
 
 
 def _goes_on(arm: Arm) -> bool:
@@ -315,4 +337,5 @@ def rewind(
         raise ValueError(f"No checkpoint up to step {step}; the first is at {first}.")
     found = resume(before[-1], experiments)
     found.checkpoints, found.memory, found.spacing = before, run.memory, run.spacing
+    found.early, found.clock = run.early, run.clock
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -26,7 +27,14 @@ from pages.train import downloads, figures, job, layer_figures, tabs, text
 from pages.train.arm_traces import LETTER, ROUNDING, Curve, heading, letters, log_ticks
 from pages.ui import controls, page_settings, panels
 from pages.ui.chart.delta import numbers
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
+from snn_core.spec import (
+    Experiment,
+    NetworkSpec,
+    TrainingSpec,
+    arm_settings,
+    arms_from_query,
+    arms_to_query,
+)
 from snn_core.train import Boundary, decision_boundary, histograms, start, train
 from snn_core.train.live import Training, history
 
@@ -142,13 +150,27 @@ def change(at: AppTest, kind: str, name: str, value: Any) -> AppTest:
 
 def test_an_empty_link_opens_with_three_arms_and_their_first_record() -> None:
     at = opened({})
-    assert [arm.network.activation for arm in training(at).experiments] == ["selu", "selu", "relu"]
-    assert link(at) == dict(page_settings.TRAIN.opening)
+    assert training(at).job.wait(LONG) == "paused"
+    healthy(at.run())
+    arms, opening = training(at).experiments, page_settings.TRAIN
+    assert arms == arms_from_query(opening.opening)
+    assert link(at) == {**arms_to_query(arms), **opening.opening_views}
+    assert chart(at, "boundary")["alt"].startswith("Decision boundary at step 0")
     assert not [
         each.value for each in at.markdown if "None" in each.value
     ]  # a value shown by magic
     assert steps(at) == 0 and "validation loss" in chart(at, "curves")["alt"]
-    assert arms_from_query(link(at)) == training(at).experiments
+
+
+@pytest.mark.parametrize("depths", [*itertools.product((4, 7, 32), repeat=3)], ids=str)
+def test_a_setting_of_most_arms_is_shared_and_moves_them_together(depths: tuple[int, ...]) -> None:
+    arms = [replace(ARMS[0], network=NetworkSpec(depth=depth)) for depth in depths]
+    held = page_settings.own_parts(arm_settings(arms))
+    names = "abc"
+    own = [held[f"{x}.depth"] for x in names if f"{x}.depth" in held]
+    assert len(own) <= 1 or len(set(depths)) == 3
+    shared = held.get("depth", NetworkSpec().depth)
+    assert tuple(held.get(f"{x}.depth", shared) for x in names) == depths
 
 
 def test_play_trains_to_the_end_and_says_what_came_of_it() -> None:
