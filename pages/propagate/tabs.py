@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,15 +66,17 @@ def draw(experiment: Experiment) -> None:
     names = list(NAMED)
     for place, tab in zip(views.tabs(names), NAMED.values(), strict=True):
         if place.open:
-            with place, notices.guarded():
+            with place:
                 _open(experiment, tab)
 
 
 def _open(experiment: Experiment, tab: Tab) -> None:
-    if tab.ask is not None:
-        found = tab.ask(experiment)
-    else:
-        found = results.propagation(experiment, tab.backward, tab.detail)
+    measure = partial(results.propagation, backward=tab.backward, detail=tab.detail)
+    try:
+        found = (tab.ask or measure)(experiment)
+    except (ValueError, MemoryError, RuntimeError) as error:
+        st.error(notices.sentence(error))
+        return
     if found is None:
         st.info("Stopped.")
         st.button(f"{tab.verb} after all", on_click=results.release, key="release_tab")
