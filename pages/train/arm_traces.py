@@ -8,12 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from pages.ui import panels
-from pages.ui.panels import ARMS, INK, NEUTRAL, Panel
+from pages.ui.panels import ARMS, INK, NEUTRAL, Drawing, Panel
 from snn_core.train import Snapshot
 from snn_core.wording import amount
 
@@ -21,7 +20,6 @@ __all__ = [
     "SHARES",
     "STEPS_AXIS",
     "Curve",
-    "Drawing",
     "arms",
     "curves_panel",
     "heading",
@@ -32,7 +30,6 @@ __all__ = [
     "thinned",
 ]
 
-Drawing = dict[str, Any]
 # Plotly finds the range: it forgets a person's zoom where the figure says another range each time.
 # There is no step below 0, which it would show about a lone record of step 0.
 STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d", "tickangle": 0, "minallowed": 0} | {
