@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,9 +74,11 @@ def draw(experiment: Experiment) -> None:
 
 
 def _open(experiment: Experiment, tab: Tab) -> None:
-    measure = partial(results.propagation, backward=tab.backward, detail=tab.detail)
     try:
-        found = (tab.ask or measure)(experiment)
+        if tab.ask is not None:
+            found = tab.ask(experiment)
+        else:
+            found = results.propagation(experiment, tab.backward, tab.detail)
     except (ValueError, MemoryError, RuntimeError) as error:
         st.error(notices.sentence(error))
         return
