@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,16 +11,25 @@ from numpy.typing import ArrayLike
 from pages.moment_map import text
 from pages.moment_map.plane import MEANS, VARIANCES, Asked, Seen
 from pages.ui import panels
-from pages.ui.panels import CORRELATION, GRADIENT, INK, MEAN, NEUTRAL, UNITS, VARIANCE, Panel
+from pages.ui.panels import (
+    CORRELATION,
+    GRADIENT,
+    INK,
+    MEAN,
+    NEUTRAL,
+    UNITS,
+    VARIANCE,
+    Drawing,
+    Panel,
+)
 from snn_core.activations import Activation
 from snn_core.propagate import Propagation
 from snn_core.theory.field import VectorField
 from snn_core.theory.fixed_points import FixedPoint
 from snn_core.wording import amount
 
-__all__ = ["MARKS", "Drawing", "mark", "marker", "moment_map", "shaded"]
+__all__ = ["MARKS", "mark", "marker", "moment_map", "shaded"]
 
-Drawing = dict[str, Any]
 REACH = 0.35  # of an arrow, as a share of the way that one layer goes
 LONGEST, HEAD = 0.06, 0.022  # of an arrow and of its head, as a share of the plane's size
 EDGE = 0.03  # how far from the edge stands what lies beyond it, as a share of the plane's size

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pages.moment_map.figures import Drawing, mark, marker, shaded
+from pages.moment_map.figures import mark, marker, shaded
 from pages.ui import panels
-from pages.ui.panels import CORRELATION, GRADIENT, INK, MEAN, NEUTRAL, VARIANCE, Panel
+from pages.ui.panels import CORRELATION, GRADIENT, INK, MEAN, NEUTRAL, VARIANCE, Drawing, Panel
 from snn_core.theory.correlation import CorrelationCurve
 from snn_core.theory.mean_field import Phase
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from pages.ui.panels import (
     SATURATED,
     UNITS,
     VARIANCE,
+    Drawing,
     Panel,
 )
 from pages.ui.text import caption
@@ -36,7 +36,6 @@ __all__ = [
     "units_of_layer",
 ]
 
-Drawing = dict[str, Any]
 MOST_POINTS = 3000  # of a cloud; more are slow to draw and no clearer
 STANDARD_DEVIATIONS = 2
 # Quantiles that are drawn, with their group in the legend.
@@ -201,7 +200,7 @@ def _spread(
     return low, high
 
 
-def _window(shown: np.ndarray, expected: np.ndarray, least: float) -> dict[str, Any]:
+def _window(shown: np.ndarray, expected: np.ndarray, least: float) -> Drawing:
     """A linear axis over what is shown, and over the prediction unless that runs far away.
 
     No narrower than ``least`` to either side of the middle: else the scatter of a network that
@@ -218,7 +217,7 @@ def _window(shown: np.ndarray, expected: np.ndarray, least: float) -> dict[str, 
     return {"range": [middle - half, middle + half]}
 
 
-def _log_ticks(shown: np.ndarray) -> dict[str, Any]:
+def _log_ticks(shown: np.ndarray) -> Drawing:
     """Ticks at decades only, where at least two are in sight."""
     shown = shown[np.isfinite(shown) & (shown > 0)]
     decades = float(np.log10(shown.max() / shown.min())) if len(shown) else 0.0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from pages.ui import panels
-from pages.ui.panels import ARMS, INK, Panel
+from pages.ui.panels import ARMS, INK, Drawing, Panel
 from pages.ui.text import caption, option_name
 from snn_core.probes import FanIn
 from snn_core.propagate import Propagation
@@ -20,7 +19,7 @@ COLOURS = (INK, *ARMS)
 SYMBOLS = ("circle", "square-open", "diamond-open-dot", "x")  # some lie on one another
 
 
-def compared(results: Sequence[Propagation], names: Sequence[str], scale: str) -> dict[str, Any]:
+def compared(results: Sequence[Propagation], names: Sequence[str], scale: str) -> Drawing:
     """Returns mean and variance over depth of several settings, measured and predicted.
 
     The first is the page's own. Each has its colour and, at the end of its line, its letter.
@@ -44,7 +43,7 @@ def compared(results: Sequence[Propagation], names: Sequence[str], scale: str) -
 
 def _setting(
     measured: np.ndarray, expected: np.ndarray, name: str, colour: str, log: bool
-) -> list[dict[str, Any]]:
+) -> list[Drawing]:
     """One setting's middle half, median, prediction, and the letter at the median's end: colour
     alone would not do."""
     x = np.arange(len(expected))
@@ -69,7 +68,7 @@ def _setting(
     ]
 
 
-def by_fan_in(found: FanIn, names: Sequence[str]) -> dict[str, Any]:
+def by_fan_in(found: FanIn, names: Sequence[str]) -> Drawing:
     """Returns what one layer makes of a shared input mean, against the number of inputs.
 
     ``names`` are the constraints'. Bars are two standard errors over networks.
@@ -109,11 +108,11 @@ def by_fan_in(found: FanIn, names: Sequence[str]) -> dict[str, Any]:
     return panels.figure(shown, _keys(names, ARMS), caption=said)
 
 
-def _prediction(x: np.ndarray, y: np.ndarray, name: str, colour: str) -> dict[str, Any]:
+def _prediction(x: np.ndarray, y: np.ndarray, name: str, colour: str) -> Drawing:
     return panels.line(x, y, colour, f"{name}, predicted", name, width=1.5, dash="dash")
 
 
-def _keys(names: Sequence[str], colours: Sequence[str]) -> list[dict[str, Any]]:
+def _keys(names: Sequence[str], colours: Sequence[str]) -> list[Drawing]:
     each = zip(names, colours, strict=False)
     return [
         *(panels.key(name, name, colour, width=3) for name, colour in each),

@@ -13,6 +13,7 @@ from pages.propagate import fan_in, figures, grid, text
 from pages.ui import notices, results, session, views
 from pages.ui.chart import plotly_view
 from pages.ui.live import work
+from pages.ui.panels import Drawing
 from snn_core.cost import refuse
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment
@@ -22,6 +23,9 @@ __all__ = ["AXES", "NAMED", "Tab", "draw", "needs", "of"]
 
 AXES = ("auto", "log", "linear")
 Looked = Mapping[str, str]  # what is looked at, as in a link
+
+
+Chart = tuple[str, Drawing, str]  # its name, the figure, the text alternative
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Tab:
     name: str
     backward: bool = False
     detail: bool = False
-    chart: Callable[[Propagation, Looked], tuple[str, dict[str, Any], str]] | None = None
+    chart: Callable[[Propagation, Looked], Chart] | None = None
     words: Callable[[Propagation, Looked], tuple[str, ...]] | None = None
     topics: tuple[str, ...] = ()
     caption: str = ""
@@ -66,15 +70,19 @@ def draw(experiment: Experiment) -> None:
     names = list(NAMED)
     for place, tab in zip(views.tabs(names), NAMED.values(), strict=True):
         if place.open:
-            with place, notices.guarded():
+            with place:
                 _open(experiment, tab)
 
 
 def _open(experiment: Experiment, tab: Tab) -> None:
-    if tab.ask is not None:
-        found = tab.ask(experiment)
-    else:
-        found = results.propagation(experiment, tab.backward, tab.detail)
+    try:
+        if tab.ask is not None:
+            found = tab.ask(experiment)
+        else:
+            found = results.propagation(experiment, tab.backward, tab.detail)
+    except (ValueError, MemoryError, RuntimeError) as error:
+        st.error(notices.sentence(error))
+        return
     if found is None:
         st.info("Stopped.")
         st.button(f"{tab.verb} after all", on_click=results.release, key="release_tab")
@@ -103,7 +111,7 @@ def _layer(p: Propagation, looked: Looked) -> int:
     return int(asked) if asked.isdecimal() and 1 <= int(asked) <= depth else depth
 
 
-def _units(p: Propagation, looked: Looked) -> tuple[str, dict[str, Any], str]:
+def _units(p: Propagation, looked: Looked) -> Chart:
     layer = _layer(p, looked)
     figure = figures.units_of_layer(p, layer, expected_units(p, layer))
     return "units", figure, " ".join(text.units(p, layer))
@@ -123,7 +131,7 @@ def expected_units(p: Propagation, layer: int) -> tuple[np.ndarray, np.ndarray] 
     return unit_moments(p.experiment.network, float(mean), float(variance), omega, tau)
 
 
-def _gradients(p: Propagation, looked: Looked) -> tuple[str, dict[str, Any], str]:
+def _gradients(p: Propagation, looked: Looked) -> Chart:
     figure = figures.gradients_by_layer(p, looked.get("axis", "auto"))
     return "gradients", figure, text.gradients_alt(p)
 

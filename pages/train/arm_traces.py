@@ -8,12 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from pages.ui import panels
-from pages.ui.panels import ARMS, INK, NEUTRAL, Panel
+from pages.ui.panels import ARMS, INK, NEUTRAL, Drawing, Panel
 from snn_core.train import Snapshot
 from snn_core.wording import amount
 
@@ -21,7 +20,6 @@ __all__ = [
     "SHARES",
     "STEPS_AXIS",
     "Curve",
-    "Drawing",
     "arms",
     "curves_panel",
     "heading",
@@ -32,7 +30,6 @@ __all__ = [
     "thinned",
 ]
 
-Drawing = dict[str, Any]
 # Plotly finds the range: it forgets a person's zoom where the figure says another range each time.
 # There is no step below 0, which it would show about a lone record of step 0.
 STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d", "tickangle": 0, "minallowed": 0} | {
@@ -76,8 +73,9 @@ def curves_panel(
 ) -> Panel:
     """Returns the arms' curves with their letters; ``bounds`` are the ends of a linear axis."""
     traces = [trace for curve in curves for trace in _drawn(curve, log)]
+    seen = np.concatenate([trace["y"] for trace in traces] or [np.array([])])
     if curves:
-        traces.append(letters([each for each in curves if not each.beside], log, bounds))
+        traces.append(letters([c for c in curves if not c.beside], seen, log, bounds))
     last = max((curve.x[-1] for curve in curves), default=0)
     few = {"dtick": 1} if last < FEW_STEPS else {}  # else two ticks read the same
     return Panel(
@@ -87,11 +85,7 @@ def curves_panel(
         log=log,
         shapes=shapes,
         x_axis=STEPS_AXIS | few if x == "step" else None,
-        y_axis=log_ticks(*(t["y"] for t in traces))
-        if log
-        else {"range": bounds}
-        if bounds
-        else {},
+        y_axis=log_ticks(seen) if log else {"range": bounds} if bounds else None,
     )
 
 
@@ -166,21 +160,26 @@ def marks(*steps: int | None) -> list[Drawing]:
 
 
 def letters(
-    curves: Sequence[Curve], log: bool = False, bounds: tuple[float, float] | None = None
+    curves: Sequence[Curve],
+    seen: np.ndarray,
+    log: bool = False,
+    bounds: tuple[float, float] | None = None,
 ) -> Drawing:
     """Returns the arms' letters at the ends of their lines: colour alone would not do.
 
     One trace for all, since every trace costs time to draw. Letters of lines that end near each
     other step aside. ``log`` says whether the axis is logarithmic, ``bounds`` which range it has;
-    otherwise the lines span it.
+    otherwise it spans what is ``seen``.
     """
+    ends = [_end(curve) for curve in curves]
     with np.errstate(divide="ignore", invalid="ignore"):
-        lines = [np.log10(curve.y) if log else curve.y for curve in curves]
-    seen = np.concatenate([y[np.isfinite(y)] for y in lines] or [np.array([])])
-    ends = [_end(curve.x, y) for curve, y in zip(curves, lines, strict=True)]
-    at = np.array([y for _, y in ends], dtype=float)
-    if len(seen):
-        at = _apart(at, *(bounds or (seen.min(), seen.max())), bool(bounds))
+        heights = np.array([y for _, y in ends], dtype=float)
+        at, spanned = (np.log10(y) if log else y for y in (heights, seen))
+    spanned = spanned[np.isfinite(spanned)]
+    if len(spanned):
+        low, high = bounds or (spanned.min(), spanned.max())
+        flat = high - low <= ROUNDING * max(abs(high), abs(low), float(log))
+        at = _apart(at, LETTER * (1.0 if flat else high - low), bounds)
     return panels.scatter(
         np.array([x for x, _ in ends]),
         10.0**at if log else at,
@@ -192,20 +191,21 @@ def letters(
     )
 
 
-def _end(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    known = np.flatnonzero(np.isfinite(y))
-    return (float(x[known[-1]]), float(y[known[-1]])) if len(known) else (np.nan, np.nan)
+def _end(curve: Curve) -> tuple[float, float]:
+    known = np.flatnonzero(np.isfinite(curve.y))
+    return (
+        (float(curve.x[known[-1]]), float(curve.y[known[-1]])) if len(known) else (np.nan, np.nan)
+    )
 
 
-def _apart(at: np.ndarray, low: float, high: float, within: bool) -> np.ndarray:
-    """Letters' heights on an axis of that range, each as near as its neighbours let it."""
+def _apart(at: np.ndarray, gap: float, bounds: tuple[float, float] | None) -> np.ndarray:
+    """Heights at least a gap from each other, each as near as its neighbours let it."""
     known = np.flatnonzero(np.isfinite(at))
-    flat = high - low <= ROUNDING * max(abs(high), abs(low))
-    gap = LETTER * (1.0 if flat else high - low)
     order = known[::-1][np.argsort(at[known[::-1]], kind="stable")]  # A above B where equal
     steps = gap * np.arange(len(order))
     at[order] = _rising(at[order] - steps) + steps
-    if within:
+    if bounds:
+        low, high = bounds
         at[order] = np.minimum(at[order], high - gap / 2 - steps[::-1])
         at[order] = np.maximum(at[order], low + gap / 2 + steps)
     return at
@@ -221,12 +221,11 @@ def _rising(values: np.ndarray) -> np.ndarray:
     return np.array([np.mean(block) for block in blocks for _ in block])
 
 
-def log_ticks(*values: np.ndarray) -> Drawing:
+def log_ticks(seen: np.ndarray) -> Drawing:
     """Returns ticks of a logarithmic axis: 1, 2, 5 over few decades, powers of ten over many.
 
     They are written out: Plotly's own small digits between the powers say nothing of the decade.
     """
-    seen = np.concatenate([np.ravel(v) for v in values] or [np.array([])])
     seen = seen[np.isfinite(seen) & (seen > 0)]
     if not len(seen):
         return {"dtick": 1}

@@ -17,7 +17,6 @@ from pages.train.arm_traces import (
     SHARES,
     STEPS_AXIS,
     Curve,
-    Drawing,
     arms,
     curves_panel,
     heading,
@@ -27,7 +26,7 @@ from pages.train.arm_traces import (
     thinned,
 )
 from pages.ui import panels
-from pages.ui.panels import ARMS, INK, MEAN, NEUTRAL, VARIANCE, Panel
+from pages.ui.panels import ARMS, INK, MEAN, NEUTRAL, VARIANCE, Drawing, Panel
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU
 from snn_core.theory.certificates import THEOREM_1
 from snn_core.train import Snapshot, series

@@ -14,7 +14,6 @@ import numpy as np
 from pages.train.arm_traces import (
     SHARES,
     Curve,
-    Drawing,
     arms,
     curves_panel,
     heading,
@@ -24,7 +23,7 @@ from pages.train.arm_traces import (
     of_seeds,
 )
 from pages.ui import panels
-from pages.ui.panels import ARMS, GRADIENT, INK, MEAN, UNITS, VARIANCE, Panel
+from pages.ui.panels import ARMS, GRADIENT, INK, MEAN, UNITS, VARIANCE, Drawing, Panel
 from snn_core.train import ArmSnapshot, Boundary, Histogram, Histograms, Snapshot, series
 
 __all__ = ["boundaries", "gradients", "histogram", "record_at", "saturation"]

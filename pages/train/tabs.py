@@ -11,10 +11,11 @@ from typing import Any
 import streamlit as st
 
 from pages.train import figures, job, layer_figures, text
-from pages.train.arm_traces import Drawing, letter
+from pages.train.arm_traces import letter
 from pages.train.look import Look
 from pages.ui import notices, views
 from pages.ui.chart import plotly_view
+from pages.ui.panels import Drawing
 from snn_core.spec import input_shape
 from snn_core.train import (
     Boundary,

@@ -16,6 +16,7 @@ import numpy as np
 __all__ = [
     "ARMS",
     "CORRELATION",
+    "Drawing",
     "GRADIENT",
     "INK",
     "MEAN",
@@ -50,6 +51,7 @@ PALETTE = (
 )
 MEAN, VARIANCE, GRADIENT, UNITS, CORRELATION, SATURATED, NEUTRAL, *ARMS = PALETTE
 INK = "#16202B"
+Drawing = dict[str, Any]  # a piece of a figure, as Plotly's JSON has it
 Ends = tuple[float, float]
 DECADES = 1.0  # a span from which a linear axis hides the small values
 HEIGHT = 400
@@ -62,23 +64,23 @@ class Panel:
     """One pair of axes: its words, its traces and what they need."""
 
     title: str
-    traces: Sequence[dict[str, Any]]
+    traces: Sequence[Drawing]
     x: str = "layer"
     y: str = ""  # where the title does not say it already
     log: bool = False
-    x_axis: dict[str, Any] | None = None
-    y_axis: dict[str, Any] | None = None
-    shapes: Sequence[dict[str, Any]] = ()
-    images: Sequence[dict[str, Any]] = ()
+    x_axis: Drawing | None = None
+    y_axis: Drawing | None = None
+    shapes: Sequence[Drawing] = ()
+    images: Sequence[Drawing] = ()
 
 
 def figure(
     panels: Sequence[Panel],
-    keys: Sequence[dict[str, Any]] = (),
+    keys: Sequence[Drawing] = (),
     hover: str = "x unified",
     rows: int = 1,
     caption: str = "",
-) -> dict[str, Any]:
+) -> Drawing:
     """Returns the panels row by row; one below the other on a narrow screen, by
     ``layout.meta.narrow``. Panels that stand in one column have one x axis. ``caption`` says what
     the figure is of, where it leaves the page.
@@ -91,8 +93,8 @@ def figure(
     width = (1 - gap * (columns - 1)) / columns
     height = (1 - BETWEEN_ROWS * (rows - 1)) / rows
     traces = list(keys)
-    layout: dict[str, Any] = {"annotations": [], "shapes": [], "images": []}
-    narrow: dict[str, Any] = {"height": 225 * count + 110} | NARROW
+    layout: Drawing = {"annotations": [], "shapes": [], "images": []}
+    narrow: Drawing = {"height": 225 * count + 110} | NARROW
     for index, panel in enumerate(panels):
         row, column = divmod(index, columns)
         x, y = (str(at + 1) if at else "" for at in (column, index))
@@ -128,7 +130,7 @@ def figure(
     return {"data": traces, "layout": layout}
 
 
-def _placed(shape: dict[str, Any], x: str, y: str) -> dict[str, Any]:
+def _placed(shape: Drawing, x: str, y: str) -> Drawing:
     """A shape or image on its panel's axes; one that says "domain" spans the panel that way."""
     refs = {
         f"{axis}ref": f"{axis}{at}" + (" domain" if shape.get(f"{axis}ref") == "domain" else "")
@@ -137,7 +139,7 @@ def _placed(shape: dict[str, Any], x: str, y: str) -> dict[str, Any]:
     return shape | refs
 
 
-def _axes(panel: Panel, x: str, y: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _axes(panel: Panel, x: str, y: str) -> tuple[Drawing, Drawing]:
     shared = {"automargin": False, "ticks": "outside", "ticklen": 3, "zeroline": False}
     shared |= {"exponentformat": "power"}
     horizontal = shared | {"anchor": f"y{y}"} | (panel.x_axis or {})
@@ -156,7 +158,7 @@ def _axes(panel: Panel, x: str, y: str) -> tuple[dict[str, Any], dict[str, Any]]
     return horizontal, vertical | (panel.y_axis or {})
 
 
-def _title(text: str, left: float, top: float) -> dict[str, Any]:
+def _title(text: str, left: float, top: float) -> Drawing:
     place = {"xref": "paper", "yref": "paper", "x": left, "y": top}
     return place | {
         "text": f"<b>{text}</b>",
@@ -173,7 +175,7 @@ def rgba(colour: str, opacity: float) -> str:
     return f"rgba({red}, {green}, {blue}, {opacity:g})"
 
 
-def scatter(x: object, y: object, hover: str = "", **attributes: object) -> dict[str, Any]:
+def scatter(x: object, y: object, hover: str = "", **attributes: object) -> Drawing:
     """Returns a trace without an entry in the legend: a line, unless ``mode`` says otherwise.
 
     ``hover`` is Plotly's template of what is said of a point; without one nothing is.
@@ -183,7 +185,7 @@ def scatter(x: object, y: object, hover: str = "", **attributes: object) -> dict
     return drawn | said | attributes
 
 
-def key(name: str, group: str, colour: str = NEUTRAL, **style: object) -> dict[str, Any]:
+def key(name: str, group: str, colour: str = NEUTRAL, **style: object) -> Drawing:
     """Returns a legend entry that stands for every trace of its group and switches them."""
     line = {"color": colour, **style}
     entry = {"type": "scatter", "mode": "lines", "x": [None], "y": [None], "showlegend": True}
@@ -192,18 +194,18 @@ def key(name: str, group: str, colour: str = NEUTRAL, **style: object) -> dict[s
 
 def line(
     x: np.ndarray, y: np.ndarray, colour: str, name: str, group: str, **style: object
-) -> dict[str, Any]:
+) -> Drawing:
     """Returns one line that shows its values on hover; gaps where they are not finite."""
     drawn = scatter(x, drawable(y), f"{name} %{{y:.4g}}", name=name, legendgroup=group)
     return drawn | {"line": {"color": colour, "width": 2.5, **style}}
 
 
-def predicted(x: np.ndarray, y: np.ndarray, name: str = "predicted", colour: str = INK) -> dict:
+def predicted(x: np.ndarray, y: np.ndarray, name: str = "predicted", colour: str = INK) -> Drawing:
     """Returns the dashed line that always means a prediction."""
     return line(x, y, colour, name, "predicted", width=2, dash="dash")
 
 
-def _seed_lines(x: np.ndarray, values: np.ndarray, colour: str) -> dict[str, Any]:
+def _seed_lines(x: np.ndarray, values: np.ndarray, colour: str) -> Drawing:
     """Returns every row of ``(seeds, layers)`` as a faint line, all in one trace."""
     gap = np.full((len(values), 1), np.nan)
     style = {"color": rgba(colour, 0.3 if len(values) <= 16 else 0.15), "width": 1}
@@ -218,7 +220,7 @@ def _seed_lines(x: np.ndarray, values: np.ndarray, colour: str) -> dict[str, Any
 
 def band(
     x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, group: str, opacity: float
-) -> dict[str, Any]:
+) -> Drawing:
     """Returns the area between two curves, where both are finite."""
     known = np.isfinite(low) & np.isfinite(high)
     tint = rgba(colour, opacity)
@@ -233,7 +235,7 @@ def band(
     )
 
 
-def box(across: Ends, along: Ends, **style: object) -> dict[str, Any]:
+def box(across: Ends, along: Ends, **style: object) -> Drawing:
     """Returns the rectangle between two ends on the x axis and two on the y axis."""
     (x0, x1), (y0, y1) = across, along
     return {"type": "rect", "x0": x0, "x1": x1, "y0": y0, "y1": y1} | style
@@ -241,7 +243,7 @@ def box(across: Ends, along: Ends, **style: object) -> dict[str, Any]:
 
 def seeds_and_median(
     x: np.ndarray, values: np.ndarray, colour: str, name: str = "median", log: bool = False
-) -> list[dict[str, Any]]:
+) -> list[Drawing]:
     """Returns the middle half of the seeds as a band, every seed, and their median."""
     shown = positive(values) if log else values
     low, middle, high = quartiles(shown)
