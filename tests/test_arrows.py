@@ -48,7 +48,7 @@ SPEC_RANKS = {
 PAGE_RANKS = {
     "propagate": {
         "cell_grid": 0, "contrast": 0, "text": 0, "figures": 0, "pin_figures": 1,
-        "failures": 1, "verdict": 1, "downloads": 1, "opening": 1, "fan_in": 2, "grid": 2,
+        "failures": 1, "training": 1, "verdict": 2, "downloads": 1, "opening": 1, "fan_in": 2, "grid": 2,
         "pins": 2, "tabs": 3, "live": 4, "page": 4,
     },
     "moment_map": {
