@@ -82,10 +82,6 @@ def _open(experiment: Experiment, tab: Tab) -> None:
     tab.about(p)
 
 
-def _distribution(p: Propagation, _: Looked) -> tuple[str, dict[str, Any], str]:
-    return "distribution", figures.distribution_by_layer(p), text.distribution_alt(p)
-
-
 def _gradients(p: Propagation, looked: Looked) -> tuple[str, dict[str, Any], str]:
     figure = figures.gradients_by_layer(p, looked.get("axis", "auto"))
     return "gradients", figure, text.gradients_alt(p)
@@ -127,10 +123,6 @@ def _about_units(p: Propagation) -> None:
     notices.explained(shares, about, *text.reasons(p, "Single units"), text.UNITS)
 
 
-def _saturation(p: Propagation, _: Looked) -> tuple[str, dict[str, Any], str]:
-    return "saturation", figures.saturation_by_layer(p), text.saturation(p)
-
-
 def _about_saturation(p: Propagation) -> None:
     beyond = text.reasons(p, "Correlation") + text.reasons(p, "Between and within units")
     notices.explained(text.saturation(p), *beyond, text.SATURATION)
@@ -142,7 +134,11 @@ NAMED = {
         Tab(
             "Distribution",
             detail=True,
-            chart=_distribution,
+            chart=lambda p, _: (
+                "distribution",
+                figures.distribution_by_layer(p),
+                text.distribution_alt(p),
+            ),
             about=lambda p: notices.explained(*text.DISTRIBUTION),
         ),
         Tab("Gradients", backward=True, chart=_gradients, about=_about_gradients),
@@ -150,7 +146,7 @@ NAMED = {
         Tab(
             "Saturation and correlation",
             detail=True,
-            chart=_saturation,
+            chart=lambda p, _: ("saturation", figures.saturation_by_layer(p), text.saturation(p)),
             about=_about_saturation,
         ),
         Tab("Constraint × activation", about=lambda p: grid.draw(p.experiment)),

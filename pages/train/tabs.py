@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,18 @@ QUICK = 0.2  # seconds
 SOON = "The first networks are being drawn."
 
 
+@dataclass(frozen=True)
+class Growing:
+    """A tab whose figure grows with every record: the figure's key, how it is made, what its text
+    alternative is ``of``, a sentence and why; ``dated`` whether it is said of which step."""
+
+    key: str
+    make: Callable[[Look], Drawing]
+    of: tuple[str, ...]
+    said: tuple[str, str]
+    dated: bool = False
+
+
 def draw_tabs(look: Look) -> None:
     """Draws the tabs, and in the open one its figures; the others cost nothing."""
     known = names(look)
@@ -44,8 +57,8 @@ def draw_tabs(look: Look) -> None:
 
 def growing(look: Look, tab: str) -> dict[str, Callable[[], Drawing]]:
     """Returns how to make a tab's figures that grow with every record, by their key."""
-    figures = GROWING.get(tab, {})
-    return {key: partial(make, look) for key, make in figures.items()}
+    found = GROWING.get(tab)
+    return {found.key: partial(found.make, look)} if found else {}
 
 
 def pictures(look: Look, tab: str) -> dict[str, Callable[[], Drawing | None]]:
@@ -71,54 +84,15 @@ def _chart(look: Look, make: Callable[[Look], Drawing], key: str, alt: str) -> N
     plotly_view(make(look) if look.whole else None, key, alt, live=busy)
 
 
-def _moments(look: Look) -> None:
-    each = [text.layers_alt(look.records, look.names, n) for n in ("variance", "mean")]
-    _chart(look, _heat, "heat", " ".join(each))
-    notices.explained(*text.MOMENTS)
-
-
-def _heat(look: Look) -> Drawing:
-    return figures.heat(look.records, look.names, look.at)
-
-
-def _orbits(look: Look) -> None:
-    alt = text.layers_alt(look.records, look.names, "variance")
-    _chart(look, _orbit_lines, "orbits", f"Orbits. {alt}")
-    notices.explained(*text.ORBITS)
-
-
-def _orbit_lines(look: Look) -> Drawing:
-    return figures.orbits(look.records, look.names, look.at)
-
-
-def _drift(look: Look) -> None:
-    alt = text.layers_alt(look.records, look.names, "tau")
-    _chart(look, _drift_lines, "drift", alt)
-    notices.explained(*text.DRIFT)
-
-
-def _drift_lines(look: Look) -> Drawing:
-    return figures.drift(look.records, look.at)
-
-
-def _gradients(look: Look) -> None:
-    alt = text.layers_alt(look.records, look.names, "gradient_variance")
-    _chart(look, _gradient_lines, "gradients", alt)
-    _said(look, _recorded(look), *text.GRADIENTS)
-
-
-def _gradient_lines(look: Look) -> Drawing:
-    return layer_figures.gradients(look.records, look.at)
-
-
-def _saturation(look: Look) -> None:
-    alt = text.layers_alt(look.records, look.names, "saturated")
-    _chart(look, _saturation_lines, "saturation", alt)
-    _said(look, _recorded(look), *text.SATURATION)
-
-
-def _saturation_lines(look: Look) -> Drawing:
-    return layer_figures.saturation(look.records, look.at)
+def _grown(name: str, look: Look) -> None:
+    """Draws the tab of a figure that grows."""
+    tab = GROWING[name]
+    each = [text.layers_alt(look.records, look.names, statistic) for statistic in tab.of]
+    _chart(look, tab.make, tab.key, " ".join(each))
+    if tab.dated:
+        _said(look, _recorded(look), *tab.said)
+    else:
+        notices.explained(*tab.said)
 
 
 def _said(look: Look, step: int, sentence: str, why: str) -> None:
@@ -210,21 +184,41 @@ def _pictured(
     return kept[2], kept[3]
 
 
+GROWING = {
+    "Mean and variance": Growing(
+        "heat",
+        lambda look: figures.heat(look.records, look.names, look.at),
+        ("variance", "mean"),
+        text.MOMENTS,
+    ),
+    "Orbits": Growing(
+        "orbits",
+        lambda look: figures.orbits(look.records, look.names, look.at),
+        ("variance", "mean"),
+        text.ORBITS,
+    ),
+    "Omega and tau": Growing(
+        "drift", lambda look: figures.drift(look.records, look.at), ("tau",), text.DRIFT
+    ),
+    "Gradients": Growing(
+        "gradients",
+        lambda look: layer_figures.gradients(look.records, look.at),
+        ("gradient_variance",),
+        text.GRADIENTS,
+        dated=True,
+    ),
+    "Saturation": Growing(
+        "saturation",
+        lambda look: layer_figures.saturation(look.records, look.at),
+        ("saturated",),
+        text.SATURATION,
+        dated=True,
+    ),
+}
 TABS: dict[str, Callable[[Look], None]] = {
-    "Mean and variance": _moments,
-    "Orbits": _orbits,
-    "Omega and tau": _drift,
-    "Gradients": _gradients,
-    "Saturation": _saturation,
+    **{name: partial(_grown, name) for name in GROWING},
     "Boundary": _boundary,
     "Histograms": _histograms,
-}
-GROWING: dict[str, dict[str, Callable[[Look], Drawing]]] = {
-    "Mean and variance": {"heat": _heat},
-    "Orbits": {"orbits": _orbit_lines},
-    "Omega and tau": {"drift": _drift_lines},
-    "Gradients": {"gradients": _gradient_lines},
-    "Saturation": {"saturation": _saturation_lines},
 }
 PICTURES: dict[str, dict[str, Callable[[Look], Drawing | None]]] = {
     "Boundary": {"boundary": _boundary_plane},
