@@ -48,8 +48,8 @@ SPEC_RANKS = {
 PAGE_RANKS = {
     "propagate": {
         "cell_grid": 0, "contrast": 0, "text": 0, "figures": 0, "pin_figures": 1,
-        "failures": 1, "training": 1, "verdict": 2, "downloads": 1, "opening": 1, "fan_in": 2, "grid": 2,
-        "pins": 2, "tabs": 3, "live": 4, "page": 4,
+        "failures": 1, "training": 1, "downloads": 1, "opening": 1,
+        "verdict": 2, "fan_in": 2, "grid": 2, "pins": 2, "tabs": 3, "live": 4, "page": 4,
     },
     "moment_map": {
         "designer": 0, "proofs": 0, "plane": 1, "text": 2, "figures": 3, "phase_figures": 4,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import controls, session, views
+from pages.ui import controls, notices, session, views
 from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export.design import FRAMEWORKS, design_code
@@ -21,12 +21,11 @@ NAMES = {"torch": "PyTorch", "keras": "Keras"}
 def draw(act: Activation) -> None:
     """Draws what is wanted, the SELU that has it, and the present activation made fit."""
     st.markdown(
-        "A SELU has two numbers, α and λ: enough to put its fixed point where you want it. "
-        "ω and τ are those of the sliders beside the plane."
+        "A SELU's α and λ put its fixed point where you want it, at the plane's own ω and τ."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name in ("wanted_mean", "wanted_variance", "keep"):
-            with st.container(width=300):
+            with st.container(width=150):
                 controls.view_number(name)
     names = ("wanted_mean", "wanted_variance", "omega", "tau", "keep")
     wanted = [session.number(name) for name in names]
@@ -42,13 +41,13 @@ def draw(act: Activation) -> None:
 
 def _found(found: Design) -> None:
     kind = found.point.kind
-    st.markdown(
+    notices.explained(
         f":{COLOUR[kind]}-badge[{kind}] **α = {amount(found.alpha, 10)}, "
-        f"λ = {amount(found.scale, 10)}**. "
-        f"{plain(found.verdict)} Largest singular value "
+        f"λ = {amount(found.scale, 10)}**",
+        f"{plain(found.verdict)} The largest singular value is "
         f"{amount(found.point.spectral_norm)}. Alpha dropout that keeps "
-        f"{percent(found.dropout.keep)} of the units: a = {amount(found.dropout.a, 8)}, "
-        f"b = {amount(found.dropout.b, 8)}, α' = {amount(found.dropout.alpha_prime, 8)}."
+        f"{percent(found.dropout.keep)} of the units has a = {amount(found.dropout.a, 8)}, "
+        f"b = {amount(found.dropout.b, 8)}, α' = {amount(found.dropout.alpha_prime, 8)}.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(

@@ -40,7 +40,7 @@ def heading(title: str, sentence: str) -> None:
             key="resize",
             type="tertiary",
             icon=":material/format_size:",
-            on_click=_pressed,
+            on_click=_resize,
             args=(other,),
             help="For a projector: larger text, thicker lines, the whole width for the figure.",
         )
@@ -50,19 +50,15 @@ def _size() -> str:
     """The size that a link or a person has chosen on any page: it is the room that is large."""
     at = session.key(f"{session.VIEW}size")
     st.session_state.setdefault(at, st.session_state.get("size", SIZES[0]))
-    _resize(session.view("size", SIZES))
-    return st.session_state["size"]
+    size = st.session_state["size"] = session.view("size", SIZES)
+    return size
 
 
 def _resize(size: str) -> None:
+    session.touch()
     for page in (PROPAGATE, MAP, TRAIN):
         st.session_state[f"{page.name}/{session.VIEW}size"] = size
     st.session_state["size"] = size
-
-
-def _pressed(size: str) -> None:
-    session.touch()
-    _resize(size)
 
 
 def columns() -> list[Any]:

@@ -55,21 +55,12 @@ def share(query: Mapping[str, str], but: str = "") -> None:
 
     ``but`` says where its numbers will differ from those shown.
     """
-    whole = urlencode({"page": session.page().name} | dict(query))
+    here = (st.context.url or "").partition("?")[0]
+    root = here.rstrip("/").removesuffix(f"/{session.page().name}")
+    whole = urlencode({"page": session.page().name, **query})
     with st.popover("Share"):
         same = "" if but else " with the same numbers"
         st.caption(f"Copy this link: it opens the same setting{same}. {but}".strip())
-        st.code(f"{_address()}?{whole}", language=None, wrap_lines=True)
-        alone = (
-            f"{(st.context.url or '').partition('?')[0]}?{urlencode({**query, 'embed': 'true'})}"
-        )
-        st.link_button("Figure only", alone, help="Opens the figure alone, to embed or to show.")
-
-
-def _address() -> str:
-    """The app's root, as the browser sees it."""
-    url = st.context.url or ""
-    if not url:
-        return "/"
-    root = url.split("?")[0].rstrip("/")
-    return root.removesuffix(f"/{session.page().name}") + "/"
+        st.code(f"{root}/?{whole}", language=None, wrap_lines=True)
+        alone = urlencode({**query, "embed": "true"})
+        st.link_button("Figure only", f"{here}?{alone}", help="To embed it, or to show it alone.")

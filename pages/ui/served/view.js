@@ -41,6 +41,7 @@ function theme(element) {
     chart: read("--st-chart-categorical-colors", "").split(",").map((c) => c.trim()).filter(Boolean),
     scale: Number(read("--figure-scale", 1)), // of the large mode
     share: Number(read("--figure-share", 0)), // of the window's height, for a figure that stands alone
+    least: 0.4, // of a tall window's height
   };
 }
 
@@ -126,9 +127,11 @@ function styled({ figure, colours, narrow, exchange }) {
       ...layout[name],
     };
   }
-  if (colours.share) layout.height = Math.max(colours.share * innerHeight / colours.scale, narrow ? layout.height : 240);
+  const high = innerHeight / colours.scale;
+  if (colours.share) layout.height = Math.max(colours.share * high, narrow ? layout.height : 240);
+  else if (!narrow) layout.height = Math.max(colours.least * high, layout.height);
   if (colours.scale === 1) return { data, layout };
-  if (!narrow) layout.height = Math.min(layout.height, LARGEST * innerHeight / colours.scale);
+  if (!narrow) layout.height = Math.min(layout.height, LARGEST * high);
   return { data: enlarged(data, colours.scale, "data"), layout: enlarged(layout, colours.scale, "layout") };
 }
 
@@ -235,7 +238,7 @@ function picture(chart) {
   const escaped = (text) => text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
   const outside = () => {
     const { _fullLayout: shown } = chart.node;
-    const { layout } = styled({ ...chart, narrow: false, colours: { ...chart.colours, scale: 1, share: 0 } });
+    const { layout } = styled({ ...chart, narrow: false, colours: { ...chart.colours, scale: 1, share: 0, least: 0 } });
     const data = structuredClone(chart.node.data); // with the traces that a person has hidden
     for (const name of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
       if (shown[name]) layout[name].range = [...shown[name].range]; // and a zoom of theirs
