@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,13 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Returns 0 where files or single tests are asked for: a worker imports all torch first."""
     return None if all(Path(each).is_dir() for each in config.args) else 0
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Every test begins with one thread of torch: its worker has one core, if that.
+
+    On a busy machine, threads that wait for each other take most of the time.
+    """
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)

@@ -292,13 +292,10 @@ def test_theory_of_centred_weights_holds_to_order_one_over_width(
 
 
 def test_the_callers_thread_count_is_left_alone() -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    for count in (1, 3):
+        torch.set_num_threads(count)
         run(SMALL)
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
+        assert torch.get_num_threads() == count
 
 
 def test_no_weight_factor_is_a_dead_network_under_every_constraint() -> None:
