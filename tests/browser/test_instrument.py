@@ -348,14 +348,3 @@ def test_everything_can_be_done_by_keyboard_alone(page: Page) -> None:
             break
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("pin.a="), timeout=LONG)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 2560])
-def test_a_verdict_and_pins_fit_every_screen(open_page: OpenPage, width: int, scheme: str) -> None:
-    page = open_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    opened(page, SMALL + "&pin.a=depth%3D16%26activation%3Drelu%26width%3D64")
-    expect(page.locator(".st-key-compared .js-plotly-plot")).to_be_attached(timeout=LONG)
-    settled(page)
-    for place in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
-        assert page.evaluate(f"{place}.scrollWidth - {place}.clientWidth") <= 0

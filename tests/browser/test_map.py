@@ -132,16 +132,6 @@ def test_the_designer_to_the_network_and_back(page: Page) -> None:
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 2560])
-def test_it_fits_every_screen(open_page: OpenPage, width: int, scheme: str) -> None:
-    page = open_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for tab in ("Proofs", "Designer", "Mean field"):
-        opened(page, f"{SMALL}&view.tab={tab}")
-        for where in ("document.documentElement", "document.querySelector('.stMain')"):
-            assert page.evaluate(f"{where}.scrollWidth - {where}.clientWidth") <= 0, tab
-
-
 def test_an_activation_of_ones_own_is_drawn_and_a_hostile_one_refused(page: Page) -> None:
     opened(page, f"{SMALL}&activation==1.592537*tanh(z)")
     expect(plane(page)).to_have_attribute(

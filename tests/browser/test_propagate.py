@@ -174,17 +174,6 @@ def test_a_setting_too_large_for_the_machine_is_refused_before_it_is_tried(page:
     assert alerts(page) == []
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280])
-def test_nothing_scrolls_sideways(open_page: OpenPage, width: int) -> None:
-    page = open_page(viewport={"width": width, "height": 844})
-    page.goto("/?width=64")
-    drawn(page)
-    for place in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
-        assert page.evaluate(f"{place}.scrollWidth - {place}.clientWidth") <= 0
-    box = hero(page).bounding_box()
-    assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
-
-
 def luminance(colour: str) -> float:
     """Returns the relative luminance (WCAG) of ``rgb(r, g, b)``."""
     channels = [int(c) / 255 for c in re.findall(r"\d+", colour)[:3]]

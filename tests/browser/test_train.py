@@ -418,14 +418,6 @@ def test_at_a_laptops_width_the_table_fits_and_a_change_is_told_where_it_is_made
     expect(field).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280])
-def test_nothing_scrolls_sideways(open_page: OpenPage, width: int) -> None:
-    page = open_page(viewport={"width": width, "height": 844})
-    opened(page)
-    for place in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
-        assert page.evaluate(f"{place}.scrollWidth - {place}.clientWidth") <= 0
-
-
 def test_a_hostile_link_leaves_the_page_working(page: Page) -> None:
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     opened(
