@@ -280,17 +280,19 @@ def test_fifty_starts_and_stops_leave_nothing_behind() -> None:
 
 
 def test_only_a_training_that_nobody_watches_is_forgotten() -> None:
-    training = begin(ARMS, pause_after=0.2, end_after=0.4)
+    training, now = begin(ARMS, pause_after=20.0, end_after=40.0), [time.monotonic()]
+    training.job._clock = lambda: now[0]  # it stands until it is moved
     training.job.step(2)
     training.job.wait(LONG)
     forget(training)
     assert training.run is not None
     records = history(training)
+    now[0] += 50.0
     assert training.job.join(LONG)
     training.job.touch()  # somebody still looks at what it has shown
     forget(training)
     assert training.run is not None
-    time.sleep(0.5)
+    now[0] += 50.0
     forget(training)
     assert training.run is None and history(training) == records
 
