@@ -108,5 +108,5 @@ def open_page(browser: Browser, shared: BrowserContext, server: str) -> Iterator
 
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
-    """A page in a fresh context, as large as a laptop's window."""
+    """A page as large as a laptop's window."""
     return open_page()
