@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -23,15 +22,6 @@ ENTRIES = [
 ACTIVE = [entry for entry in ENTRIES if entry.name != "none"]
 SHAPES = [(3, 24, 40), (3, 40, 24), (2, 12, 5, 3, 3), (2, 30, 2, 3, 3), (2, 7, 4, 5)]
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Many small matrices: on a busy machine, threads that wait for each other take most time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def titled(entry: Constraint) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -20,15 +19,6 @@ NAMES = (
 # 64 -> 256 and back, dense; 3x3 convolutions both ways; a kernel that is not square
 SHAPES = [(256, 64), (64, 256), (48, 16, 3, 3), (16, 48, 3, 3), (32, 24, 1, 5)]
 ENTRIES = [*INITIALIZERS.values(), initializer("mean_field", sigma_w=1.7, sigma_b=0.4)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Many small matrices: on a busy machine, threads that wait for each other take most time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def generator(seed: int = 0) -> Generator:

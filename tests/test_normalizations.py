@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,15 +15,6 @@ from snn_core.normalizations import NORMALIZATIONS, Normalization, normalization
 NAMES = ["none", "batch", "layer", "rms", "group"]
 ENTRIES = [*NORMALIZATIONS.values(), normalization("group", groups=3)]
 SHAPES = [(3, 20, 24), (2, 6, 24, 5, 4), (2, 1, 24), (1, 1, 24, 3, 3)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Many small matrices: on a busy machine, threads that wait for each other take most time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def titled(entry: Normalization) -> str:

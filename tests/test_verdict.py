@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
 from snn_core.train import ArmSnapshot, Snapshot, summary, train, verdict
@@ -22,15 +21,6 @@ TRAINING = TrainingSpec(
     steps=200, batch_size=64, learning_rate=0.03, record_every=10, statistics_every=20
 )
 BASE = Experiment(NetworkSpec(depth=6, width=24), "moons", seeds=2, training=TRAINING)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small wait for threads longer than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def changed(**settings: Any) -> Experiment:

@@ -1,12 +1,21 @@
-"""One server and one browser for all browser tests, a fresh context and page for each."""
+"""One server and one browser for the browser tests of a worker, a fresh page for each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.chromium import FLAGS, install
 from tests.browser.server import serve
@@ -14,6 +23,8 @@ from tests.browser.server import serve
 OpenPage = Callable[..., Page]
 
 HERE = Path(__file__).parent
+PATIENCE = 60_000  # ms: a busy machine is no failure
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,10 +54,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def shared(browser: Browser, server: str) -> Iterator[BrowserContext]:
+    """Where the first page of every test opens: the app's own files are fetched once."""
+    context = browser.new_context(base_url=server)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def open_page(browser: Browser, server: str) -> Iterator[OpenPage]:
-    """Opens pages, each in a context of its own; none may write an error to its console."""
-    contexts, errors = [], []
+def open_page(browser: Browser, shared: BrowserContext, server: str) -> Iterator[OpenPage]:
+    """Opens pages, each as another person's; none may write an error to its console."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
         where = message.location.get("url") or ""
@@ -57,23 +77,36 @@ def open_page(browser: Browser, server: str) -> Iterator[OpenPage]:
         if message.type == "error" and not known:
             errors.append(f"{message.text} ({where})")
 
-    def open_one(**options: object) -> Page:
-        options = {"viewport": {"width": 1280, "height": 800}, **options}
-        context = browser.new_context(base_url=server, **options)  # pyright: ignore
-        context.set_default_timeout(20_000)
-        contexts.append(context)
+    def of_a_new_person(context: BrowserContext) -> Page:
+        context.set_default_timeout(PATIENCE)
+        context.clear_cookies()
         page = context.new_page()
+        what = {"origin": server, "storageTypes": "local_storage"}
+        context.new_cdp_session(page).send("Storage.clearDataForOrigin", what)
+        return page
+
+    def open_one(
+        viewport: ViewportSize | None = None,
+        color_scheme: Literal["light", "dark"] = "light",
+        reduced_motion: Literal["no-preference", "reduce"] = "no-preference",
+    ) -> Page:
+        contexts.append(browser.new_context(base_url=server) if contexts else shared)
+        page = of_a_new_person(contexts[-1])
+        page.set_viewport_size(viewport or {"width": 1280, "height": 800})
+        page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
         page.on("console", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
         return page
 
     yield open_one
-    for context in contexts:
+    for page in shared.pages:
+        page.close()
+    for context in contexts[1:]:
         context.close()
     assert errors == []
 
 
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
-    """A page in a fresh context, as large as a laptop's window."""
+    """A page as large as a laptop's window."""
     return open_page()

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.charts import FIRST_PLOT
 
 OpenPage = Callable[..., Page]
+SMALL = "/?width=16&depth=4&batch=16&seeds=2"  # any page with a chart will do
 
 # The component's script, and a place of 400 px for a chart of it.
 PLACE = """
@@ -89,7 +90,7 @@ FED = (
 
 def test_the_channel_brings_a_chart_further_and_nothing_takes_it_back(page: Page) -> None:
     page.add_init_script(SPOKEN_FOR)
-    page.goto("/")
+    page.goto(SMALL)
     expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=FIRST_PLOT)
     lengths, asked, zoom = page.evaluate(FED)
     assert lengths == [3, 5, 5, 5]
@@ -118,15 +119,6 @@ SCALE = (
 )
 
 
-def test_a_colour_scale_follows_the_theme(open_page: OpenPage) -> None:
-    page = open_page(color_scheme="dark")
-    page.goto("/")
-    expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=FIRST_PLOT)
-    scale, colour = page.evaluate(SCALE)
-    assert colour != "#0072B2"
-    assert scale == [[0, "#123456"], [1, colour]]
-
-
 # A picture that is sent whole: first another y and another colour, then a trace more.
 WHOLE = (
     """async () => {"""
@@ -149,9 +141,13 @@ WHOLE = (
 )
 
 
-def test_what_is_new_in_a_picture_is_drawn_in_the_colours_of_the_theme(page: Page) -> None:
-    page.goto("/")
+def test_colours_are_the_themes_and_so_are_those_of_what_is_new(open_page: OpenPage) -> None:
+    page = open_page(color_scheme="dark")
+    page.goto(SMALL)
     expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=FIRST_PLOT)
+    scale, colour = page.evaluate(SCALE)
+    assert colour != "#0072B2"
+    assert scale == [[0, "#123456"], [1, colour]]
     one, two, three = page.evaluate(WHOLE)
     themed = one[0][1]
     assert themed != "#123456"

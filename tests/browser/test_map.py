@@ -14,7 +14,7 @@ from tests.browser.charts import FIRST_PLOT, out_of_sight, settled, watch
 
 OpenPage = Callable[..., Page]
 SMALL = "/?page=map&width=16&depth=8&batch=16&seeds=2"
-LONG = 30_000  # ms
+LONG = 60_000  # ms that nothing here takes, however busy the machine is
 
 
 def plane(page: Page) -> Locator:
@@ -130,16 +130,6 @@ def test_the_designer_to_the_network_and_back(page: Page) -> None:
     expect(plane(page)).to_have_attribute(
         "aria-label", re.compile("From mean 0.4|From mean 0.5"), timeout=LONG
     )
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 2560])
-def test_it_fits_every_screen(open_page: OpenPage, width: int, scheme: str) -> None:
-    page = open_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for tab in ("Proofs", "Designer", "Mean field"):
-        opened(page, f"{SMALL}&view.tab={tab}")
-        for where in ("document.documentElement", "document.querySelector('.stMain')"):
-            assert page.evaluate(f"{where}.scrollWidth - {where}.clientWidth") <= 0, tab
 
 
 def test_an_activation_of_ones_own_is_drawn_and_a_hostile_one_refused(page: Page) -> None:

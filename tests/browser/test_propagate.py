@@ -110,20 +110,20 @@ HOSTILE = {  # what the link says, and what the sentence about it names
 }
 
 
-@pytest.mark.parametrize("query", HOSTILE, ids=lambda query: query[:40])
-def test_a_hostile_link_leaves_the_page_working_and_says_so(page: Page, query: str) -> None:
+def test_a_hostile_link_leaves_the_page_working_and_says_so(page: Page) -> None:
     page.on("dialog", lambda dialog: pytest.fail(f"the link ran a script: {dialog.message}"))
-    page.goto(f"/?{query}")
-    assert "depth 32, 8 seeds" in drawn(page)  # the default for that setting ...
-    expect(page).to_have_url(re.compile(r"\?width=64$"))  # ... and for no other
-    sentences = page.get_by_test_id("stAlert").locator("li").all_inner_texts()
-    assert len(sentences) == len(HOSTILE[query])
-    for name in HOSTILE[query]:
-        assert sum(name in sentence[:60] for sentence in sentences) == 1
-    assert max(map(len, sentences)) < 600
-    assert page.locator("img[src=x]").count() == 0
-    press(page, "Depth", "ArrowLeft")
-    drawn(page, "depth 24")
+    for query, names in HOSTILE.items():
+        page.goto(f"/?{query}")
+        assert "depth 32, 8 seeds" in drawn(page), query  # the default for that setting ...
+        expect(page).to_have_url(re.compile(r"\?width=64$"))  # ... and for no other
+        sentences = page.get_by_test_id("stAlert").locator("li").all_inner_texts()
+        assert len(sentences) == len(names), query
+        for name in names:
+            assert sum(name in sentence[:60] for sentence in sentences) == 1, query
+        assert max(map(len, sentences)) < 600, query
+        assert page.locator("img[src=x]").count() == 0
+        press(page, "Depth", "ArrowLeft")
+        drawn(page, "depth 24")
 
 
 def test_a_zoom_survives_a_change_of_setting(page: Page) -> None:
@@ -159,8 +159,8 @@ def test_every_tab_draws_its_figure(page: Page) -> None:
         page.get_by_role("tab", name=name).click()
         panel = page.get_by_role("tabpanel", name=name)
         figure = panel.locator(".plotly-view[role=img]")
-        expect(figure).to_have_attribute("aria-label", re.compile(r"\d"), timeout=30_000)
-        expect(figure.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=30_000)
+        expect(figure).to_have_attribute("aria-label", re.compile(r"\d"), timeout=60_000)
+        expect(figure.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=60_000)
         settled(page)
     assert alerts(page) == []
 
@@ -172,17 +172,6 @@ def test_a_setting_too_large_for_the_machine_is_refused_before_it_is_tried(page:
     page.get_by_role("button", name="Reset").click()
     assert "depth 32, 8 seeds" in drawn(page)
     assert alerts(page) == []
-
-
-@pytest.mark.parametrize("width", [390, 768, 1280])
-def test_nothing_scrolls_sideways(open_page: OpenPage, width: int) -> None:
-    page = open_page(viewport={"width": width, "height": 844})
-    page.goto("/?width=64")
-    drawn(page)
-    for place in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
-        assert page.evaluate(f"{place}.scrollWidth - {place}.clientWidth") <= 0
-    box = hero(page).bounding_box()
-    assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
 def luminance(colour: str) -> float:

@@ -108,7 +108,7 @@ def test_no_click_is_lost_while_it_learns(page: Page) -> None:
         page.wait_for_timeout(400 - 70 * index)
         press(page, ("Pause", "Stop")[index // 2 % 2])
         said = ("paused", "stopped")[index // 2 % 2]
-        expect(progress(page)).to_contain_text(said, timeout=20_000)
+        expect(progress(page)).to_contain_text(said, timeout=LONG)
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
 
 
@@ -353,19 +353,19 @@ def test_a_closed_tab_pauses_its_training_at_once(open_page: OpenPage) -> None:
     rests(second, "stopped")
 
 
-@pytest.mark.parametrize("name", ["Boundary", "Histograms", "Omega and tau", "Gradients"])
-def test_tabs_draw_while_it_learns(page: Page, name: str) -> None:
+def test_tabs_draw_while_it_learns(page: Page) -> None:
     opened(page, ENDLESS)
     press(page, "Play")
-    page.get_by_role("tab", name=name).click()
-    panel = page.get_by_role("tabpanel", name=name)
-    expect(panel.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=LONG)
-    reach(page, 60)
+    for name in ("Boundary", "Histograms", "Omega and tau", "Gradients"):
+        page.get_by_role("tab", name=name).click()
+        panel = page.get_by_role("tabpanel", name=name)
+        expect(panel.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=LONG)
+        reach(page, step(page) + 30)
+        expect(panel.locator(".plotly-view[role=img]").first).to_have_attribute(
+            "aria-label", re.compile(r"\d")
+        )
     press(page, "Stop")
     rests(page, "stopped")
-    expect(panel.locator(".plotly-view[role=img]").first).to_have_attribute(
-        "aria-label", re.compile(r"\d")
-    )
     assert page.get_by_test_id("stAlert").count() == 0
 
 
@@ -411,14 +411,6 @@ def test_at_a_laptops_width_the_table_fits_and_a_change_is_told_where_it_is_made
     said = page.get_by_text("They need new networks")
     expect(said).to_be_in_viewport(timeout=LONG)
     expect(field).to_be_in_viewport()
-
-
-@pytest.mark.parametrize("width", [390, 768, 1280])
-def test_nothing_scrolls_sideways(open_page: OpenPage, width: int) -> None:
-    page = open_page(viewport={"width": width, "height": 844})
-    opened(page)
-    for place in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
-        assert page.evaluate(f"{place}.scrollWidth - {place}.clientWidth") <= 0
 
 
 def test_a_hostile_link_leaves_the_page_working(page: Page) -> None:

@@ -423,10 +423,10 @@ def test_a_stop_is_within_a_layer() -> None:
     assert started.wait(LONG)  # the theory
     wait_for(lambda: each.watch.done > 2)
     work.leave("a")
-    begun, before = time.monotonic(), each.watch.done
+    before = each.watch.done
     wait_for(lambda: not each.pieces)
     time.sleep(0.3)
-    assert each.watch.done <= before + 2 and time.monotonic() - begun < 5.0
+    assert each.watch.done <= before + 2
 
 
 def test_more_than_was_asked_for_will_do() -> None:

@@ -21,9 +21,16 @@ W, B = (axis.ravel() for axis in np.meshgrid([0.5, 0.97, 1.17, 1.6, 3.0], [0.0, 
 
 
 def iterated(name: str, w: np.ndarray, b: np.ndarray, layers: int = 600) -> np.ndarray:
-    q = np.ones(w.shape)
+    q, moving = np.ones(w.shape), np.ones(w.shape, bool)
     for _ in range(layers):
-        q = np.minimum(w**2 * gaussian_moments(name, 0.0, q).second_moment + b**2, 1e13)
+        before = q[moving]
+        q[moving] = np.minimum(
+            w[moving] ** 2 * gaussian_moments(name, 0.0, before).second_moment + b[moving] ** 2,
+            1e13,
+        )
+        moving[moving] = ~np.isclose(q[moving], before, rtol=1e-13, atol=0)
+        if not moving.any():
+            break
     return q
 
 

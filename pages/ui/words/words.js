@@ -6,7 +6,9 @@ const LISTENERS = new WeakMap();
 function show(place, html) {
   if (place.said === html) return; // what a person has marked in it stays marked
   place.said = html;
+  const open = place.querySelector("details")?.open;
   place.innerHTML = html;
+  if (open) place.querySelector("details").open = true;
 }
 
 export default function ({ data, parentElement }) {
