@@ -49,7 +49,7 @@ PAGE_RANKS = {
     "propagate": {
         "cell_grid": 0, "contrast": 0, "text": 0, "figures": 0, "pin_figures": 1,
         "failures": 1, "training": 1, "downloads": 1, "opening": 1,
-        "verdict": 2, "fan_in": 2, "grid": 2, "pins": 2, "tabs": 3, "live": 4, "page": 4,
+        "verdict": 2, "fan_in": 2, "grid": 3, "pins": 3, "tabs": 4, "live": 5, "page": 5,
     },
     "moment_map": {
         "designer": 0, "proofs": 0, "plane": 1, "text": 2, "figures": 3, "phase_figures": 4,

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from snn_core.cost import CORES
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
-from snn_core.train import Snapshot, train
+from snn_core.train import Snapshot, live, train
 from snn_core.train.live import (
     Training,
     begin,
@@ -113,7 +113,7 @@ def test_the_updates_move_within_a_record() -> None:
 
 
 def test_a_record_by_the_clock_is_seen_and_then_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snn_core.train.live.EARLY", 0.01)
+    monkeypatch.setattr(live, "EARLY", 0.01)
     slow = replace(ARM, training=replace(ARM.training, steps=2000, record_every=1000))
     slow = replace(slow, training=replace(slow.training, statistics_every=1000))
     training = started((slow,))

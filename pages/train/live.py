@@ -39,7 +39,7 @@ class Follower:
     training: Training
     question: Question
     send: Send
-    told: tuple[int, int]  # epoch and number of the records it knows of
+    told: tuple[int, int]  # epoch and version of the records it knows of
     status: dict[str, object] = field(default_factory=dict)
     sent: dict[str, Sent] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
@@ -112,8 +112,10 @@ def answer(visitor: str, question: Question | None, send: Send) -> None:
         training = job.known(question.query.get("job", ""))
         if training is None:
             raise ValueError("There is no such training on this server any more.")
-        epoch, _, number = question.view.get("drawn", "").partition(".")
-        told = (int(epoch), int(number)) if (epoch + number).isdecimal() and number else (-1, -1)
+        epoch, _, version = question.view.get("drawn", "").partition(".")
+        told = (
+            (int(epoch), int(version)) if epoch.isdecimal() and version.isdecimal() else (-1, -1)
+        )
         _followers()[visitor] = Follower(training, question, send, told)
         _start()
         _changed.notify_all()
@@ -156,11 +158,11 @@ def look(follower: Follower) -> bool:
         follower.status = stands
         follower.tell("transport", status=stands, at=time.monotonic())
     news = training.job.since()
-    if (news.epoch, news.next) == follower.told or not news.items:
+    if (news.epoch, news.version) == follower.told or not news.items:
         return busy
     if news.epoch != follower.told[0]:
         follower.sent.clear()
-    follower.told = (news.epoch, news.next)
+    follower.told = (news.epoch, news.version)
     view = follower.question.view
     layer = view.get("layer", "1")
     names = text.names(training.experiments)

@@ -299,7 +299,7 @@ def _question(look: Look) -> dict[str, object]:
     """What the live channel is asked: to send what there is beyond what is drawn."""
     news = look.training.job.since()
     view = {
-        "drawn": f"{news.epoch}.{news.next}",
+        "drawn": f"{news.epoch}.{news.version}",
         "goal": session.view("goal", live.GOALS),
         "tab": session.view("tab", tabs.names(look)),
         "layer": str(st.session_state.get(session.key("view.layer"), 1)),

@@ -568,7 +568,7 @@ def test_a_follower_is_told_all_without_a_gap_also_after_a_lost_connection(
 def test_what_is_drawn_already_is_not_told_again(client: TestClient, training: Training) -> None:
     news = training.job.since()
     with as_visitor(client, OTHER) as live:
-        live.send_text(followed(training, drawn=f"{news.epoch}.{news.next}"))
+        live.send_text(followed(training, drawn=f"{news.epoch}.{news.version}"))
         assert unframed(live.receive_bytes())["chart"] == "transport"
         training.job.step(1)
         charts = [unframed(live.receive_bytes())["chart"] for _ in range(3)]

@@ -155,7 +155,7 @@ def test_an_empty_link_opens_with_three_arms_and_their_first_record() -> None:
     arms, opening = training(at).experiments, page_settings.TRAIN
     assert arms == arms_from_query(opening.opening)
     assert link(at) == {**arms_to_query(arms), **opening.opening_views}
-    assert chart(at, "boundary")["alt"].startswith("Decision boundary at step 0")
+    assert chart(at, "boundary")["alt"].startswith("Decision boundary of A")
     assert not [
         each.value for each in at.markdown if "None" in each.value
     ]  # a value shown by magic
