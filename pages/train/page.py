@@ -7,7 +7,8 @@ words further (`pages.train.live`), and the page runs again when it has come to 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -20,7 +21,7 @@ from pages.ui.text import plain
 from pages.ui.words import words
 from snn_core.cost import refuse_training
 from snn_core.spec import Experiment
-from snn_core.train import Snapshot, checkpoint_at
+from snn_core.train import checkpoint_at
 from snn_core.train.live import Training, fits, go_back, history, only_rates_differ, set_rates
 
 FIRST = 0.5  # seconds that the page waits for the first record, so that it opens with one
@@ -46,8 +47,8 @@ def main() -> None:
             asked = look is not None and _questions(look)
     if look is not None:
         with place:
-            _transport(look.training)
-            _results(look, asked)
+            _transport(look, asked)
+            _results(look)
     with right:
         if look is not None:
             with st.container(key="details"):
@@ -211,11 +212,31 @@ def _keep_settings(training: Training) -> None:
 # Steering, where the page does it rather than the channel
 
 
-def _transport(training: Training) -> None:
+def _transport(look: Look, asked: bool) -> None:
+    training, back = look.training, None
     mine = job.steers(training)
-    speed = transport(live.status(training), mine, _acting(training))
+    if look.records and look.records[-1].step > 0 and not job.is_busy(training):
+        last = look.records[-1].step
+        goes_on = mine and look.step < last and not asked
+        back = {
+            "at": look.step,
+            "last": last,
+            "steps": max(arm.training.steps for arm in training.experiments),
+            "kept": _kept(training, look.step) if goes_on else None,
+        }
+    speed = transport(
+        live.status(training), mine, _acting(training), back, partial(_look_at, training)
+    )
     if mine:
         training.job.speed = speed
+
+
+def _look_at(training: Training, wanted: int) -> None:
+    """Looks at the last record up to a step."""
+    steps = [s.step for s in history(training)]
+    at = max((step for step in steps if step <= wanted), default=0)
+    last = (training.job.since().epoch, steps[-1])
+    st.session_state["train.at"] = (None if at == steps[-1] else at, last)
 
 
 def _acting(training: Training) -> Callable[[str, int], None]:
@@ -227,7 +248,9 @@ def _acting(training: Training) -> Callable[[str, int], None]:
     def act(what: str, count: int) -> None:
         if not job.steers(training):
             return
-        if what == "new_weights":
+        if what == "go_on":
+            _go_on(training, count)
+        elif what == "new_weights":
             _restart(job.is_busy(training))
             controls.new_weights()
         elif what == "reset" and not training.job.alive:
@@ -268,7 +291,7 @@ def _go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | No
 # The result
 
 
-def _results(look: Look, asked: bool) -> None:
+def _results(look: Look) -> None:
     """Draws the curves, the verdicts and the tabs, as of the step that is looked at."""
     training, records, at = look.training, look.records, look.at
     if not records:
@@ -276,9 +299,6 @@ def _results(look: Look, asked: bool) -> None:
     busy = job.is_busy(training)
     alt = text.curves_alt(records, look.names, text.is_regression(training.experiments[0]))
     plotly_view(live.curves(look), "curves", alt, live=busy, question=_question(look))
-    with st.container(key="scrub"):  # also while empty, so that what follows keeps its place
-        if not busy and records[-1].step > 0:
-            _scrub(look, asked)
     sentence, why = text.CURVES
     notices.explained(f"{sentence} {text.changes(training.notes)}", why)
     upto = [s for s in records if at is None or s.step <= at]
@@ -306,47 +326,6 @@ def _question(look: Look) -> dict[str, object]:
     }
     query = {"job": look.training.job.id}
     return {"ask": "train", "query": query, "view": view, "follow": True}
-
-
-def _scrub(look: Look, asked: bool) -> None:
-    """Draws the slider through the steps of a training that rests."""
-    training, last = look.training, look.records[-1].step
-    st.session_state["train.slider"] = look.step
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.slider(
-            "Step shown",
-            0,
-            last,
-            key="train.slider",
-            on_change=_scrubbed,
-            args=(training,),
-            help="Look back: verdicts, table, figures of layers, boundary and histograms are of "
-            "this step, or of the last one before it that was recorded.",
-        )
-        if look.step < last and not asked and job.steers(training):
-            at = _kept(training, look.step)
-            st.button(
-                f"Go on from step {at}",
-                on_click=_go_on,
-                args=(training, at),
-                key="go_on",
-                width=190,
-                help="Forgets what came after. Another learning rate, optimizer or "
-                "constraint may be set first.",
-            )
-
-
-def _scrubbed(training: Training) -> None:
-    """Looks at the last record up to the slider's step."""
-    session.touch()
-    records, wanted = history(training), st.session_state["train.slider"]
-    at = _recorded(records, wanted)
-    last = (training.job.since().epoch, records[-1].step)
-    st.session_state["train.at"] = (None if at >= records[-1].step else at, last)
-
-
-def _recorded(records: Sequence[Snapshot], at: int) -> int:
-    return max((s.step for s in records if s.step <= at), default=0)
 
 
 def _kept(training: Training, at: int) -> int:

@@ -228,10 +228,11 @@ def test_another_constraint_goes_on_from_here_and_other_networks_start_over() ->
 
 def test_looking_back_and_going_on_from_there() -> None:
     at = press(opened(), "play")
-    healthy(at.slider(key="train.slider").set_value(12).run())
-    assert at.button(key="go_on").label == "Go on from step 10"  # the last that is recorded
+    at = trigger(at, "transport", "shown", 12)
+    look = chart(at, "transport")["look"]
+    assert (look["at"], look["kept"], look["last"]) == (10, 10, 30)  # the last that is recorded
     assert "after 10 steps" in said(at)
-    at = press(at, "go_on")
+    at = steer(at, "go_on", 10)
     assert steps(at) == 10 and training(at).job.state == "paused"
     assert steps(press(at, "play")) == 30
 
@@ -309,8 +310,9 @@ def test_who_has_only_the_address_may_look_at_everything_and_steer_nothing() -> 
     assert not chart(watcher, "transport")["steers"]
     assert "step 20" in chart(watcher, "curves")["alt"]
     assert "get.curves.csv" in [b.key for b in watcher.get("download_button")]
-    healthy(watcher.slider(key="train.slider").set_value(10).run())
-    assert "go_on" not in [b.key for b in watcher.button]
+    watcher = trigger(watcher, "transport", "shown", 10)
+    look = chart(watcher, "transport")["look"]
+    assert look["at"] == 10 and look["kept"] is None
     for kind, name, value in (
         ("number", "learning_rate", 0.5),  # a rate alone
         ("selectbox", "a.constraint", "unit_norm"),  # what the owner could go on with
@@ -426,7 +428,7 @@ def test_every_tab_draws_while_it_rests(tab: str) -> None:
     at = opened(SMALL | {"view.tab": tab, "view.layer": "2"})
     at = press(press(at, "step.10"), "step.10")
     assert not at.error and link(at).get("view.tab", "Mean and variance") == tab
-    healthy(at.slider(key="train.slider").set_value(5).run())
+    trigger(at, "transport", "shown", 5)
 
 
 def test_the_boundary_needs_a_plane_and_a_regression_has_another_score() -> None:

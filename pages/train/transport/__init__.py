@@ -28,13 +28,17 @@ def transport(
     status: Mapping[str, object],
     steers: bool,
     on_act: Callable[[str, int], None],
+    look: Mapping[str, int | None] | None,
+    on_look: Callable[[int], None],
 ) -> float:
     """Draws the buttons that steer a training, for who may, and its progress.
 
     A click goes to the server by the live channel. What the channel can't do, or where there is
     none, ``on_act`` does, with the act's name and its number of updates, before the page runs.
     The page also runs where the channel says that the training stands elsewhere than in
-    ``status``, as it was drawn. Returns the speed that is chosen, in records a second.
+    ``status``, as it was drawn. Of a training that rests ``look`` has the step ``at`` which one
+    looks, the ``last`` one, all ``steps``, and the one that was ``kept`` and can be gone on from;
+    ``on_look`` is called with another step. Returns the speed that is chosen, in records a second.
     """
     speed = session.view("speed", list(SPEEDS))
 
@@ -54,7 +58,14 @@ def transport(
         if wanted in SPEEDS:
             st.session_state[session.key(f"{session.VIEW}speed")] = wanted
 
+    def looked() -> None:
+        session.touch()
+        wanted = st.session_state[KEY].get("shown")
+        if isinstance(wanted, int):
+            on_look(wanted)
+
     data = {"status": dict(status), "at": time.monotonic(), "steers": steers}
+    data |= {"look": dict(look) if look else None}
     data |= {"speed": speed, "speeds": [[name, _label(name)] for name in SPEEDS]}
     _TRANSPORT(
         key=KEY,
@@ -62,6 +73,7 @@ def transport(
         on_act_change=acted,
         on_moved_change=session.touch,
         on_speed_change=hastened,
+        on_shown_change=looked,
     )
     return SPEEDS[speed]
 

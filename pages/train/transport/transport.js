@@ -6,7 +6,7 @@ const PLACES = new WeakMap();
 const DOUBLE_CLICK = 400; // ms within which a second click on Play is not a wish to pause
 const POLL = 1000; // ms between two looks at a training where there is no channel
 const KEYS = { p: "play", b: "reset", n: "new_weights", x: "stop", 1: "1", 2: "10", 3: "100" };
-const OF_THE_PAGE = ["new_weights"]; // changes a setting
+const OF_THE_PAGE = ["go_on", "new_weights"]; // what needs its settings
 let live; // the channel's module, once it is there
 channel.then((module) => { live = module; });
 
@@ -53,6 +53,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     row.querySelector("[data-act=stop]").disabled = !alive;
     row.querySelector(".outlook").textContent = outlook;
     progress.querySelector(".said").textContent = said;
+    parentElement.querySelector(".back").hidden = busy || !data.look;
     progress.querySelector(".bar div").style.width = `${100 * share}%`;
     progress.setAttribute("aria-valuenow", Math.round(100 * share));
     progress.setAttribute("aria-valuetext", said);
@@ -82,6 +83,22 @@ export default function ({ data, parentElement, setTriggerValue }) {
     act(what, Number(count || 0));
   };
   for (const button of row.querySelectorAll("button")) button.onclick = () => click(button);
+  // Where the training rests, its progress is also the slider through its steps.
+  const { look } = data, back = parentElement.querySelector(".back");
+  const [range, goOn] = ["input", "button"].map((name) => back.querySelector(name));
+  if (look) {
+    range.max = look.steps;
+    range.value = look.at;
+    range.setAttribute("aria-valuetext", `step ${look.at}`);
+    goOn.hidden = look.kept === null;
+    goOn.textContent = `Go on from step ${look.kept}`;
+  }
+  range.oninput = () => {
+    if (range.value > look.last) range.value = look.last;
+    range.setAttribute("aria-valuetext", `step ${range.value}`);
+  };
+  range.onchange = () => setTriggerValue("shown", Number(range.value));
+  goOn.onclick = () => act("go_on", look.kept);
   const speed = row.querySelector("select");
   if (!speed.length) speed.append(...data.speeds.map(([value, label]) => new Option(label, value)));
   speed.value = data.speed;
