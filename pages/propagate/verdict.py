@@ -76,22 +76,18 @@ def draw(p: Propagation) -> None:
                 "Opens the map of one layer with this activation, and with the weights' sums and "
                 "the input's moments of these networks.",
             )
-            said = _train(p.experiment, found)
-        if said:
-            st.caption(plain(said))
+            _train(p.experiment, found)
 
 
-def _train(experiment: Experiment, found: Diagnosis) -> str:
-    """Draws the link to Train, with the first repair beside the network as it is set.
-
-    Returns what Train can't carry over, a sentence or none.
-    """
+def _train(experiment: Experiment, found: Diagnosis) -> None:
+    """Draws the link to Train, with the first repair beside the network as it is set."""
     query, said = training.link(experiment, found.repairs)
+    if not query:
+        st.caption(plain(said))
+        return
     beside = f", arm B after this repair: {found.repairs[0].label}" if "arms" in query else ""
-    if query:
-        arms = f"Opens Train with this network as arm A{beside}."
-        page_link(TRAIN, "Train this network", query, arms)
-    return said
+    opens = f"Opens Train with this network as arm A{beside}. {said}"
+    page_link(TRAIN, "Train this network", query, opens.strip())
 
 
 def _to_map(p: Propagation) -> dict[str, str]:

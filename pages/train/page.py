@@ -221,7 +221,6 @@ def _transport(look: Look, asked: bool) -> None:
         back = {
             "at": look.step,
             "last": last,
-            "steps": max(arm.training.steps for arm in training.experiments),
             "kept": _kept(training, look.step) if goes_on else None,
         }
     speed = transport(

@@ -76,11 +76,12 @@ def layer(depth: int, usual: int, about: str) -> int:
 
 
 def tabs(names: Sequence[str]) -> Sequence[Any]:
-    """Draws the tabs; returns them, of which just one is open."""
-    chosen = session.view("tab", names)
-    return st.tabs(
-        list(names), default=chosen, key=_shown("tab", chosen), on_change=_keep, args=("tab",)
-    )
+    """Draws the tabs; returns them, of which just one is open.
+
+    Not by their default: with another one they would be other tabs, and a click on those lost.
+    """
+    key = _shown("tab", session.view("tab", names))
+    return st.tabs(list(names), key=key, on_change=_keep, args=("tab",))
 
 
 def fold(name: str, label: str) -> Any:  # noqa: ANN401  whatever Streamlit's expander is

@@ -57,7 +57,7 @@ FED = (
     await new Promise((done) => setTimeout(done, 600));
     return parentElement.querySelector('.js-plotly-plot')._fullData[0].x.length;
   };
-  const asked = () => window.asked.filter((each) => each.ask === 'train');
+  const asked = () => window.asked.filter((each) => each.ask === 'train' && each.query.job);
   const part = (look, start, values) => window.answer({
     n: asked().at(-1).n, chart: 'fed', stage: 'grow', token: 'a', look, patch: {
       append: [[0, 'x', start, values], [0, 'y', start, values]], set: [], layout: {},
@@ -83,7 +83,7 @@ FED = (
   const zoom = node._fullLayout.xaxis.range;
   leave();
   parentElement.remove();
-  return [lengths, [before, asked().length], zoom];
+  return [lengths, [before, asked().length], zoom, window.asked.at(-1)];
 }"""
 )
 
@@ -92,10 +92,11 @@ def test_the_channel_brings_a_chart_further_and_nothing_takes_it_back(page: Page
     page.add_init_script(SPOKEN_FOR)
     page.goto(SMALL)
     expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=FIRST_PLOT)
-    lengths, asked, zoom = page.evaluate(FED)
+    lengths, asked, zoom, last = page.evaluate(FED)
     assert lengths == [3, 5, 5, 5]
     assert zoom == [0.5, 1.5]
     assert asked == [1, 2]  # once more, for all of it
+    assert (last["ask"], last["query"]) == ("train", {})  # it follows nothing any more
 
 
 # What a colour scale has become that was written in the light palette, and the colour of a line.

@@ -72,7 +72,7 @@ def test_a_change_of_page_is_one_step_back(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"/map$"))
     page.go_back()
     expect(title).to_have_text("Train", timeout=LONG)
-    expect(page).to_have_url(re.compile(r"/train\?.*c\.normalization=batch"))
+    expect(page).to_have_url(re.compile(r"/train\?.*b\.activation=relu"))
     settled(page)
     page.go_back()
     expect(title).to_have_text("Propagate", timeout=LONG)

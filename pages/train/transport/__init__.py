@@ -37,8 +37,8 @@ def transport(
     none, ``on_act`` does, with the act's name and its number of updates, before the page runs.
     The page also runs where the channel says that the training stands elsewhere than in
     ``status``, as it was drawn. Of a training that rests ``look`` has the step ``at`` which one
-    looks, the ``last`` one, all ``steps``, and the one that was ``kept`` and can be gone on from;
-    ``on_look`` is called with another step. Returns the speed that is chosen, in records a second.
+    looks, the ``last`` one, and the one that was ``kept`` and can be gone on from; ``on_look`` is
+    called with another step. Returns the speed that is chosen, in records a second.
     """
     speed = session.view("speed", list(SPEEDS))
 

@@ -54,6 +54,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     row.querySelector(".outlook").textContent = outlook;
     progress.querySelector(".said").textContent = said;
     parentElement.querySelector(".back").hidden = busy || !data.look;
+    progress.querySelector(".bar").hidden = !busy && Boolean(data.look);
     progress.querySelector(".bar div").style.width = `${100 * share}%`;
     progress.setAttribute("aria-valuenow", Math.round(100 * share));
     progress.setAttribute("aria-valuetext", said);
@@ -83,20 +84,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
     act(what, Number(count || 0));
   };
   for (const button of row.querySelectorAll("button")) button.onclick = () => click(button);
-  // Where the training rests, its progress is also the slider through its steps.
+  // Where the training rests, a slider through its steps takes the place of the bar.
   const { look } = data, back = parentElement.querySelector(".back");
   const [range, goOn] = ["input", "button"].map((name) => back.querySelector(name));
   if (look) {
-    range.max = look.steps;
+    range.max = look.last;
     range.value = look.at;
     range.setAttribute("aria-valuetext", `step ${look.at}`);
     goOn.hidden = look.kept === null;
     goOn.textContent = `Go on from step ${look.kept}`;
   }
-  range.oninput = () => {
-    if (range.value > look.last) range.value = look.last;
-    range.setAttribute("aria-valuetext", `step ${range.value}`);
-  };
+  range.oninput = () => range.setAttribute("aria-valuetext", `step ${range.value}`);
   range.onchange = () => setTriggerValue("shown", Number(range.value));
   goOn.onclick = () => act("go_on", look.kept);
   const speed = row.querySelector("select");
