@@ -22,6 +22,8 @@ from pages.ui.page_settings import TRAIN
 from tests.browser.chromium import FLAGS, install
 from tests.browser.server import serve
 
+TRANSPORT = """[...document.querySelectorAll(".st-key-transport *")]
+  .map((each) => each.shadowRoot).find(Boolean)"""
 COUNT = """
 () => {
   window.seen = {};
@@ -45,9 +47,8 @@ COUNT = """
 
 PLAY = """
 () => {
-  const buttons = [...document.querySelectorAll("button")];
   const begun = performance.now();
-  buttons.find((each) => each.innerText.startsWith("Play")).click();
+  TRANSPORT.querySelector(".play").click();
   return begun;
 }
 """
@@ -57,7 +58,7 @@ async () => {
   const begun = performance.now();
   const buttons = [...document.querySelectorAll("button")];
   buttons.find((each) => each.innerText.startsWith("Stop")).click();
-  const bar = () => document.querySelector("[data-testid=stProgress]").innerText;
+  const bar = () => root.querySelector(".said").innerText;
   while (!bar().includes("stopped")) {
     if (performance.now() - begun > 10000) return NaN;
     await new Promise(requestAnimationFrame);
@@ -93,7 +94,7 @@ def measure(page: Page, process: int, seconds: float, looks: dict[str, str]) -> 
     page.wait_for_selector(".st-key-curves .js-line", state="attached", timeout=90_000)
     page.wait_for_timeout(2000)
     page.evaluate(COUNT)
-    start = page.evaluate(PLAY)
+    start = page.evaluate(PLAY.replace("TRANSPORT", TRANSPORT))
     page.wait_for_timeout(2000)
     first = page.evaluate("Math.min(...Object.values(seen).map((s) => s.first ?? Infinity))")
     before, used = page.evaluate("structuredClone(seen)"), cpu_seconds(process)
@@ -102,12 +103,13 @@ def measure(page: Page, process: int, seconds: float, looks: dict[str, str]) -> 
     spent = time.perf_counter() - begun
     after, used = page.evaluate("structuredClone(seen)"), cpu_seconds(process) - used
     print(f"  Play to the first curve that moves: {(first - start) / 1000:.2f} s")
-    print(f"  training: {page.get_by_test_id('stProgress').inner_text()}; 10 steps a point")
+    print(f"  training: {page.locator('.st-key-transport .said').inner_text()}; 10 steps a point")
     for name in after:
         rate = (after[name]["changes"] - before[name]["changes"]) / spent
         print(f"  chart {name}: {rate:.1f} updates a second")
     print(f"  server: {100 * used / spent:.0f} % of one core, training included")
-    print(f"  Stop to a training at rest: {page.evaluate(STOP) / 1000:.2f} s")
+    stopped = page.evaluate(STOP.replace("TRANSPORT", TRANSPORT))
+    print(f"  Stop to a training at rest: {stopped / 1000:.2f} s")
 
 
 def main() -> None:

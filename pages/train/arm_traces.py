@@ -39,7 +39,7 @@ STEPS_AXIS = {"rangemode": "tozero", "tickformat": ",d", "tickangle": 0, "minall
 SHARES = (-0.02, 1.04)  # an axis from 0 to 1
 FEW_STEPS = 5  # whose ticks would be fractions
 ROUNDING = 1e-9  # a range no larger, of its numbers, is none
-LETTER = 0.07  # of an axis's range: a letter's height, in a panel of some 250 pixels
+LETTER = 0.1  # of an axis's range: a letter's height, in a panel of some 180 pixels
 
 
 @dataclass(frozen=True)

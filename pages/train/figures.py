@@ -56,13 +56,14 @@ def curves(
     loss = "Squared error" if regression else "Loss (cross entropy in nats)"
     score, bounds = ("R²", None) if regression else ("Accuracy", SHARES)
     crossed = marks(at, *changed)
-    return panels.figure(
+    drawn = panels.figure(
         [
             curves_panel(loss, _scores(history, "loss"), "step", log=True, shapes=crossed),
             curves_panel(score, _scores(history, "accuracy"), "step", False, bounds, crossed),
         ],
         keys(history, "validation, median of the seeds", "all seeds", "training", names),
     )
+    return panels.low(drawn)
 
 
 def _scores(history: Sequence[Snapshot], what: str) -> list[Curve]:

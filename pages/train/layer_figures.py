@@ -119,9 +119,7 @@ def boundaries(found: Sequence[Boundary], titles: Sequence[str]) -> Drawing:
         )
         for arm, (boundary, title) in enumerate(zip(found, titles, strict=True))
     ]
-    drawn = panels.figure(shown, hover="closest")
-    drawn["layout"]["height"] = 380
-    return drawn
+    return panels.low(panels.figure(shown, hover="closest"))
 
 
 def _decision(boundary: Boundary) -> list[Drawing]:

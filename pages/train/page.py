@@ -300,6 +300,7 @@ def _results(look: Look) -> None:
     plotly_view(live.curves(look), "curves", alt, live=busy, question=_question(look))
     sentence, why = text.CURVES
     notices.explained(f"{sentence} {text.changes(training.notes)}", why)
+    tabs.draw_tabs(look)
     upto = [s for s in records if at is None or s.step <= at]
     goal = session.view("goal", live.GOALS)
     words("verdicts", live.verdicts(training, upto, goal))
@@ -311,7 +312,6 @@ def _results(look: Look) -> None:
         "first reached this.",
         lambda name: f"{int(name) / 100:g}",
     )
-    tabs.draw_tabs(look)
 
 
 def _question(look: Look) -> dict[str, object]:

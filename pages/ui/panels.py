@@ -31,6 +31,7 @@ __all__ = [
     "drawable",
     "extent",
     "figure",
+    "low",
     "key",
     "line",
     "log_scale",
@@ -307,3 +308,10 @@ def log_scale(scale: str, *values: np.ndarray) -> bool:
     if not len(positive):
         return False
     return bool(np.log10(positive.max()) - np.log10(positive.min()) >= DECADES)
+
+
+def low(drawn: Drawing) -> Drawing:
+    """Makes a figure so low that another one fits below it on a laptop's screen."""
+    drawn["layout"]["height"] = 300
+    drawn["layout"]["meta"]["least"] = 0.3  # of the window's height, see view.js
+    return drawn

@@ -54,7 +54,7 @@ def reach(page: Page, least: int) -> int:
 
 
 def progress(page: Page) -> Locator:
-    return page.locator(".st-key-transport").get_by_role("progressbar")
+    return page.locator(".st-key-transport .said")
 
 
 def rests(page: Page, said: str = "paused") -> None:

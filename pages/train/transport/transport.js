@@ -39,7 +39,7 @@ function typing({ target, ctrlKey, metaKey, altKey }) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const place = PLACES.get(parentElement) || opened(parentElement);
-  const row = parentElement.querySelector(".row"), progress = parentElement.querySelector(".progress");
+  const row = parentElement.querySelector(".row"), bar = parentElement.querySelector(".bar");
   const play = row.querySelector(".play");
   row.hidden = !data.steers;
 
@@ -52,12 +52,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     for (const button of row.querySelectorAll("[data-act=step]")) button.disabled = playing || over;
     row.querySelector("[data-act=stop]").disabled = !alive;
     row.querySelector(".outlook").textContent = outlook;
-    progress.querySelector(".said").textContent = said;
+    parentElement.querySelector(".said").textContent = said;
     parentElement.querySelector(".back").hidden = busy || !data.look;
-    progress.querySelector(".bar").hidden = !busy && Boolean(data.look);
-    progress.querySelector(".bar div").style.width = `${100 * share}%`;
-    progress.setAttribute("aria-valuenow", Math.round(100 * share));
-    progress.setAttribute("aria-valuetext", said);
+    bar.hidden = !busy && Boolean(data.look);
+    bar.firstChild.style.width = `${100 * share}%`;
+    bar.setAttribute("aria-valuenow", Math.round(100 * share));
+    bar.setAttribute("aria-valuetext", said);
   };
   const run = () => setTriggerValue("moved", performance.now());
   place.take = (status, at) => {
@@ -97,7 +97,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   range.oninput = () => range.setAttribute("aria-valuetext", `step ${range.value}`);
   range.onchange = () => setTriggerValue("shown", Number(range.value));
   goOn.onclick = () => act("go_on", look.kept);
-  const speed = row.querySelector("select");
+  const speed = parentElement.querySelector("select");
+  speed.parentElement.hidden = !data.steers;
   if (!speed.length) speed.append(...data.speeds.map(([value, label]) => new Option(label, value)));
   speed.value = data.speed;
   speed.onchange = () => setTriggerValue("speed", speed.value);

@@ -129,7 +129,7 @@ function styled({ figure, colours, narrow, exchange }) {
   }
   const high = innerHeight / colours.scale;
   if (colours.share) layout.height = Math.max(colours.share * high, narrow ? layout.height : 240);
-  else if (!narrow) layout.height = Math.max(colours.least * high, layout.height);
+  else if (!narrow) layout.height = Math.max((layout.meta?.least ?? colours.least) * high, layout.height);
   if (colours.scale === 1) return { data, layout };
   if (!narrow) layout.height = Math.min(layout.height, LARGEST * high);
   return { data: enlarged(data, colours.scale, "data"), layout: enlarged(layout, colours.scale, "layout") };
