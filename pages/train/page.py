@@ -224,7 +224,12 @@ def _transport(look: Look, asked: bool) -> None:
             "kept": _kept(training, look.step) if goes_on else None,
         }
     speed = transport(
-        live.status(training), mine, _acting(training), back, partial(_look_at, training)
+        live.status(training),
+        _question(look),
+        mine,
+        _acting(training),
+        back,
+        partial(_look_at, training),
     )
     if mine:
         training.job.speed = speed

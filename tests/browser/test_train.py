@@ -462,3 +462,10 @@ def test_a_server_that_was_killed_comes_back_with_the_setting_and_says_what_is_l
         press(page, "Stop")
         rests(page, "stopped")
     page.close()
+
+
+def test_a_first_record_that_takes_long_is_drawn_when_it_is_there(page: Page) -> None:
+    page.goto("/?page=train&arms=2&data=moons&depth=64&width=256&seeds=8&b.activation=relu")
+    expect(progress(page)).to_contain_text("Step 0", timeout=FIRST_PLOT)
+    expect(figure(page).locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=LONG)
+    rests(page)

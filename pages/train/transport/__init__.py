@@ -26,6 +26,7 @@ SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
 
 def transport(
     status: Mapping[str, object],
+    question: Mapping[str, object],
     steers: bool,
     on_act: Callable[[str, int], None],
     look: Mapping[str, int | None] | None,
@@ -33,7 +34,8 @@ def transport(
 ) -> float:
     """Draws the buttons that steer a training, for who may, and its progress.
 
-    A click goes to the server by the live channel. What the channel can't do, or where there is
+    ``question`` is what the live channel is asked, which tells how the training stands. A click
+    goes to the server by that channel. What the channel can't do, or where there is
     none, ``on_act`` does, with the act's name and its number of updates, before the page runs.
     The page also runs where the channel says that the training stands elsewhere than in
     ``status``, as it was drawn. Of a training that rests ``look`` has the step ``at`` which one
@@ -64,7 +66,12 @@ def transport(
         if isinstance(wanted, int):
             on_look(wanted)
 
-    data = {"status": dict(status), "at": time.monotonic(), "steers": steers}
+    data = {
+        "status": dict(status),
+        "question": dict(question),
+        "at": time.monotonic(),
+        "steers": steers,
+    }
     data |= {"look": dict(look) if look else None}
     data |= {"speed": speed, "speeds": [[name, _label(name)] for name in SPEEDS]}
     _TRANSPORT(

@@ -39,6 +39,7 @@ function typing({ target, ctrlKey, metaKey, altKey }) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const place = PLACES.get(parentElement) || opened(parentElement);
+  channel.then((module) => module.set(data.question));
   const row = parentElement.querySelector(".row"), bar = parentElement.querySelector(".bar");
   const play = row.querySelector(".play");
   row.hidden = !data.steers;
@@ -117,6 +118,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (data.status.busy) place.poll = setTimeout(() => live?.isBlocked() && run(), POLL);
   return () => {
     clearTimeout(place.poll);
+    live?.leave(data.question);
     place.off();
     PLACES.delete(parentElement);
   };
