@@ -151,6 +151,7 @@ def test_a_server_gives_free_memory_back_while_it_runs() -> None:
 
     with (
         patch.object(warm_up, "TRIM_EVERY", 0.01),
+        patch.object(warm_up, "done"),
         patch.object(warm_up.ctypes, "CDLL", return_value=library),
         patch.object(warm_up.sys, "platform", "linux"),
     ):
