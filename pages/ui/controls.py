@@ -301,6 +301,7 @@ def _chosen(name: str) -> None:
 
     A browser may still report a widget that has left the page; of that the session knows nothing.
     """
+    session.touch()  # else it would take the browser's address, a message behind, for a new link
     if session.own(name):
         _take(name, st.session_state[session.key(name)])
 
@@ -407,6 +408,7 @@ def draw_number(n: Number, default: float | None = None) -> None:
 
 def _told(n: Number, key: str) -> None:
     """Takes over what a person has set; it is checked like any other input."""
+    session.touch()
     try:
         _take(n.name, number(n.name, told(key), n.low, n.high, integer=n.whole is not None))
     except ValueError:

@@ -269,6 +269,22 @@ def test_the_speed_is_a_view() -> None:
     assert training(at).job.speed == 5.0
 
 
+@pytest.mark.parametrize(
+    ("key", "event", "value"),
+    [
+        ("curves", "returned", 1.0),  # the channel was lost and is back
+        ("number:train/depth", "value", None),  # what is no number
+        ("transport", "moved", 1.0),
+    ],
+)
+def test_what_the_browser_tells_is_no_new_link(key: str, event: str, value: object) -> None:
+    """Its address may be a message behind."""
+    at = change(opened(), "number", "width", 12)
+    at.query_params["width"] = "8"
+    at = trigger(at, key, event, value)
+    assert training(at).experiments[0].network.width == 12 and link(at)["width"] == "12"
+
+
 def test_a_page_draws_nothing_by_the_clock() -> None:
     """What ticks in the browser meets clicks; while it trains the live channel tells."""
     for source in (ROOT / "pages").rglob("*.py"):

@@ -64,8 +64,13 @@ def plotly_view(
         data=data,
         height="content",
         on_point_change=lambda: _clicked(key, on_point),
-        on_returned_change=lambda: None,  # the page runs: the server may have been another one
+        on_returned_change=_returned,
     )
+
+
+def _returned() -> None:
+    """The page runs: the server may be another one, which reads the address. This one does not."""
+    st.session_state["touched"] = True
 
 
 def _clicked(key: str, on_point: Callable[[Mapping[str, object]], None] | None) -> None:
