@@ -34,7 +34,7 @@ PLOT = ".st-key-moments .js-plotly-plot"
 LINE = f"{PLOT} path.js-line"
 WAIT = 10.0  # seconds, after which a first plot is there
 PRESSES = 10  # of each slider
-WORDS = ".st-key-hero [data-testid=stCaptionContainer]:last-of-type"
+WORDS = ".st-key-verdict"
 # Notes every redraw of the figure at the top: when, and what its lines of theory are.
 WATCH = f"""() => {{
   const node = document.querySelector('{PLOT}');
@@ -50,7 +50,7 @@ WATCH = f"""() => {{
   }});
   const read = () => [
     node.closest('[role=img]').getAttribute('aria-label'),
-    document.querySelector('{WORDS}')?.innerText,
+    document.querySelector('{WORDS}')?.textContent,
     document.querySelector('.st-key-distribution [role=img]')?.getAttribute('aria-label'),
   ];
   window.read = read;
