@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 from starlette.middleware import Middleware
 
-from pages.ui import visitor, warm_up
+from pages.ui import assets, visitor, warm_up
 from pages.ui.live import channel
 
 
@@ -29,6 +29,6 @@ def answers() -> Mapping[str, channel.Answer]:
 app = st.App(
     "pages/frame.py",
     lifespan=warm_up.lifespan,
-    routes=[channel.route(answers)],
-    middleware=[Middleware(visitor.Recognize)],
+    routes=[channel.route(answers), assets.ROUTE],
+    middleware=[Middleware(visitor.Recognize), Middleware(assets.Preload)],
 )

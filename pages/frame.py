@@ -7,7 +7,6 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui import layout, warm_up
-from pages.ui.chart import preload
 
 STYLE = Path(__file__).parent / "ui/page.css"
 # Name in an address -> the page's script, its title. The first is the root's.
@@ -38,7 +37,6 @@ def main() -> None:
     }
     current = st.navigation(list(pages.values()), position="top")
     style()
-    preload()
     asked = st.query_params.get("page")
     if asked in pages and pages[asked] != current:
         rest = {k: v for k, v in st.query_params.to_dict().items() if k != "page"}
@@ -52,6 +50,7 @@ def main() -> None:
             job.page_link(pages["train"])
     current.run()
     job.clear_up()  # last, so that no plot waits for it
+    warm_up.SHOWN.set()
 
 
 main()

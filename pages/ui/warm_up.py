@@ -12,18 +12,26 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-__all__ = ["done", "lifespan"]
+__all__ = ["SHOWN", "done", "lifespan"]
 
 TRIM_EVERY = 30.0  # seconds
+SHOWN = threading.Event()  # whether a visitor has seen a page, which what can wait waits for
+SHOWN_WITHIN = 5.0  # seconds; after that nobody is there who would wait
 
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Starts to warm up beside the server, which answers meanwhile."""
-    threading.Thread(target=done, name="warm-up", daemon=True).start()
+    threading.Thread(target=_everything, name="warm-up", daemon=True).start()
     trimming = asyncio.create_task(_trim())
     yield
     trimming.cancel()
+
+
+def _everything() -> None:
+    done()
+    SHOWN.wait(SHOWN_WITHIN)
+    _train_a_step()
 
 
 async def _trim() -> None:
@@ -40,13 +48,24 @@ async def _trim() -> None:
 
 @st.cache_resource(show_spinner=False)
 def done() -> bool:
-    """Imports all that the pages need and trains for a step, once per process.
+    """Imports all that a page needs, once per process.
 
-    Returns when that is done, whoever began it. An optimizer's first step imports seconds' worth
-    of torch. What is there then is taken out of the garbage collector: Streamlit may collect
-    after a rerun, and with torch's objects in the heap that costs some 170 ms, frozen 7.
+    Returns when that is done, whoever began it. What is there then is taken out of the garbage
+    collector, which rests meanwhile: it would look through ever more modules, for a fifth of the
+    time. Streamlit may collect after a rerun, and with torch's objects in the heap that costs
+    some 170 ms, frozen 7.
     """
-    from pages.ui import results  # noqa: F401  brings the core, and with it torch
+    gc.disable()
+    try:
+        from pages.ui import results  # noqa: F401  brings the core, and with it torch
+    finally:
+        gc.freeze()
+        gc.enable()
+    return True
+
+
+def _train_a_step() -> None:
+    """Trains for a step: an optimizer's first one imports another second's worth of torch."""
     from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
     from snn_core.train import train
 
@@ -55,4 +74,3 @@ def done() -> bool:
         pass
     gc.collect()
     gc.freeze()
-    return True

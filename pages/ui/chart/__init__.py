@@ -16,7 +16,7 @@ from streamlit.components.v2 import component
 from pages.ui import assets
 from pages.ui.chart.delta import packed
 
-__all__ = ["plotly_view", "preload"]
+__all__ = ["plotly_view"]
 
 _HERE = pathlib.Path(__file__).parent
 _LIBRARY = assets.url(assets.PLOTLY.name)
@@ -77,16 +77,3 @@ def _clicked(key: str, on_point: Callable[[Mapping[str, object]], None] | None) 
     point = st.session_state[key].get("point")
     if on_point is not None and isinstance(point, Mapping):
         on_point(point)
-
-
-def preload() -> None:
-    """Lets the browser fetch the chart library while Python is still importing.
-
-    The link alone is there first, by a third of a second: components are code that has to come.
-    """
-    place = "plotly_preload_place"
-    hidden = f"<style>.st-key-{place} {{ display: none; }}</style>"
-    with st.container(key=place):
-        link = f'<link rel="preload" as="script" href="{_LIBRARY}">'
-        st.markdown(link + hidden, unsafe_allow_html=True)
-        _VIEW(key="plotly_preload", data={"library": _LIBRARY}, height="content")
