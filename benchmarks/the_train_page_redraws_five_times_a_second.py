@@ -22,8 +22,6 @@ from pages.ui.page_settings import TRAIN
 from tests.browser.chromium import FLAGS, install
 from tests.browser.server import serve
 
-TRANSPORT = """[...document.querySelectorAll(".st-key-transport *")]
-  .map((each) => each.shadowRoot).find(Boolean)"""
 COUNT = """
 () => {
   window.seen = {};
@@ -45,21 +43,14 @@ COUNT = """
 }
 """
 
-PLAY = """
-() => {
-  const begun = performance.now();
-  TRANSPORT.querySelector(".play").click();
-  return begun;
-}
-"""
+PLAY = "(play) => { const begun = performance.now(); play.click(); return begun; }"
 
 STOP = """
-async () => {
+async (stop) => {
   const begun = performance.now();
-  const buttons = [...document.querySelectorAll("button")];
-  buttons.find((each) => each.innerText.startsWith("Stop")).click();
-  const bar = () => root.querySelector(".said").innerText;
-  while (!bar().includes("stopped")) {
+  const said = stop.getRootNode().querySelector(".said");
+  stop.click();
+  while (!said.innerText.toLowerCase().includes("stopped")) {
     if (performance.now() - begun > 10000) return NaN;
     await new Promise(requestAnimationFrame);
   }
@@ -94,7 +85,7 @@ def measure(page: Page, process: int, seconds: float, looks: dict[str, str]) -> 
     page.wait_for_selector(".st-key-curves .js-line", state="attached", timeout=90_000)
     page.wait_for_timeout(2000)
     page.evaluate(COUNT)
-    start = page.evaluate(PLAY.replace("TRANSPORT", TRANSPORT))
+    start = page.locator(".st-key-transport .play").evaluate(PLAY)
     page.wait_for_timeout(2000)
     first = page.evaluate("Math.min(...Object.values(seen).map((s) => s.first ?? Infinity))")
     before, used = page.evaluate("structuredClone(seen)"), cpu_seconds(process)
@@ -108,7 +99,7 @@ def measure(page: Page, process: int, seconds: float, looks: dict[str, str]) -> 
         rate = (after[name]["changes"] - before[name]["changes"]) / spent
         print(f"  chart {name}: {rate:.1f} updates a second")
     print(f"  server: {100 * used / spent:.0f} % of one core, training included")
-    stopped = page.evaluate(STOP.replace("TRANSPORT", TRANSPORT))
+    stopped = page.locator(".st-key-transport [data-act=stop]").evaluate(STOP)
     print(f"  Stop to a training at rest: {stopped / 1000:.2f} s")
 
 
