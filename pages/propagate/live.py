@@ -27,10 +27,13 @@ def answer(visitor: str, question: Question | None, send: Send) -> None:
     moving = "moving" in question.view  # then what the tab needs can wait until the hand rests
     key = (experiment, False, False) if moving else tabs.needs(experiment, tabs.of(question.view))
     known = work.found(key)
-    if known is None:
+    older = "older" in question.view  # than what was asked before, which is no longer wanted
+    if known is None and not older:
         work.ask(visitor, key, _telling(question, send))
         return
     work.leave(visitor)
+    if known is None:
+        return
     for message in messages(known, question):
         send(message)
 

@@ -24,11 +24,11 @@ def main() -> None:
         place = st.container()
         with st.container(key="notices"):  # always there: what follows keeps its place
             notices.link_problems()
-            p = _attempt()
+            p, is_older = _attempt()
         if p is not None:
             session.write_link(session.link(p.experiment))
             with place:
-                _moments(p)
+                _moments(p, is_older)
             _words(p)
     opening.draw(first)
     if layout.is_embedded():
@@ -41,8 +41,11 @@ def main() -> None:
             tabs.draw(p.experiment)
 
 
-def _attempt() -> Propagation | None:
-    """Returns the result of the setting, or the last good one with a sentence that says so."""
+def _attempt() -> tuple[Propagation | None, bool]:
+    """Returns the result of the setting, or the last good one with a sentence that says so.
+
+    And whether it is that: older than the setting.
+    """
     last: Propagation | None = st.session_state.get("shown")
     try:
         experiment = session.experiment(controls.used)
@@ -52,17 +55,17 @@ def _attempt() -> Propagation | None:
         session.remember(None)
         kept = " The figures still show the last setting that worked." if last else ""
         st.error(notices.sentence(error) + kept)
-        return last
+        return last, True
     session.remember(experiment)
     if p is None:
         st.info("Stopped. The figures still show the setting before." if last else "Stopped.")
         st.button("Propagate after all", on_click=results.release, key="release")
-        return last
+        return last, True
     st.session_state["shown"] = p
-    return p
+    return p, False
 
 
-def _moments(p: Propagation) -> None:
+def _moments(p: Propagation, is_older: bool) -> None:
     """Draws the figure at the top."""
     axis = session.view("axis", tabs.AXES)
     plotly_view(
@@ -70,7 +73,7 @@ def _moments(p: Propagation) -> None:
         "moments",
         text.moments_alt(p),
         id=figures.identity(p.experiment, axis),
-        question=_question(p.experiment),
+        question=_question(p.experiment, is_older),
     )
 
 
@@ -81,15 +84,20 @@ def _words(p: Propagation) -> None:
     verdict.draw(p)
 
 
-def _question(experiment: Experiment) -> dict[str, Any]:
-    """What the live channel is asked while a slider moves: this setting, with another number."""
+def _question(experiment: Experiment, is_older: bool) -> dict[str, Any]:
+    """What the live channel is asked while a slider moves: this setting, with another number.
+
+    At rest it is asked only for one that is older than the sliders: they were stopped or refused.
+    """
     names = {"axis": tabs.AXES, "tab": list(tabs.NAMED)}
     looked = {name: session.view(name, allowed) for name, allowed in names.items()}
     layer = st.session_state.get(session.key("view.layer"))
     return {
         "ask": "propagate",
         "query": to_query(experiment),
-        "view": looked | ({} if layer is None else {"layer": str(layer)}),
+        "view": looked
+        | ({} if layer is None else {"layer": str(layer)})
+        | ({"older": "1"} if is_older else {}),
     }
 
 

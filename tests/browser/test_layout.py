@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.charts import alternative, drawn, hero, settled
+from tests.browser.charts import alternative, drawn, hero, numbers, settled
 from tests.browser.test_accessibility import violations
 
 OpenPage = Callable[..., Page]
@@ -30,9 +30,10 @@ def enter(page: Page, name: str, value: str) -> None:
     field.press("Enter")
 
 
-def test_no_notice_and_no_progress_moves_the_figure(page: Page) -> None:
+def test_no_notice_and_no_progress_moves_the_figure_and_a_stop_restores_it(page: Page) -> None:
     page.goto("/?width=64&depth=8&no_such_setting=1")
     drawn(page)
+    before = numbers(page)
     hero(page).evaluate(TOPS)
     page.get_by_role("button", name="Dismiss").click()
     alert, stop = page.get_by_test_id("stAlert"), page.get_by_role("button", name="Stop")
@@ -44,6 +45,8 @@ def test_no_notice_and_no_progress_moves_the_figure(page: Page) -> None:
     settled(page)
     expect(alert).to_be_in_viewport(ratio=1)
     assert len(page.evaluate("[...window.tops]")) == 1
+    page.wait_for_timeout(1000)  # nor does what was stopped come after all
+    assert numbers(page) == before
 
     page.set_viewport_size({"width": 390, "height": 844})
     expect(alert).to_be_in_viewport(ratio=1)  # below the screen's edge, were it not for its notice

@@ -113,6 +113,21 @@ def test_what_is_kept_is_answered_at_once(client: TestClient) -> None:
         assert [m["stage"] for m in answered(live, "tab")] == ["done", "tab"]
 
 
+def test_after_a_stop_the_older_figure_is_told_and_nothing_is_computed(client: TestClient) -> None:
+    with opened(client) as live:
+        live.send_text(asked(SMALL))
+        answered(live, "tab")
+        live.send_text(asked(SMALL | {"depth": "64", "width": "512", "batch": "512"}, 2))
+        assert unframed(live.receive_bytes())["stage"] == "theory"
+        live.send_text(asked(SMALL, 3, older="1"))
+        assert {m["n"] for m in answered(live, "tab")} <= {2, 3}
+        wait_for(lambda: not work._under_way)  # long before all seeds of the second could be there
+        live.send_text(asked(SMALL | {"seed": "5"}, 4, older="1"))  # not kept any more
+        live.send_text(asked(SMALL, 5))
+        assert {m["n"] for m in answered(live, "tab")} == {5}
+    assert work.found((from_query(SMALL | {"seed": "5"}), False, True)) is None
+
+
 @pytest.mark.parametrize("tab", ["Gradients", "Omega and tau", "Saturation and correlation"])
 def test_the_open_tab_comes_along(client: TestClient, tab: str) -> None:
     with opened(client) as live:

@@ -100,6 +100,7 @@ function release() {
 // The page's setting with what is moved over it.
 function question() {
   const query = { ...page.query }, view = { ...page.view, ...(dragging && { moving: "1" }) };
+  if (moved.size) delete view.older;
   for (const [name, value] of moved) {
     if (name.startsWith("view.")) view[name.slice(5)] = String(value);
     else query[name] = String(value);
@@ -129,12 +130,21 @@ function next() {
 export function set(given) {
   page = given;
   if (!socket && page) open();
+  if (page?.view.older) return takeBack();
   if (page && JSON.stringify(question()) === asked) return;
   if (page?.follow) next();
   else if (asked) {
     asked = "";
     n += 1;
   }
+}
+
+// The figure is to be that of the page, older than what the hand has asked for: it was stopped.
+function takeBack() {
+  if (moved.size) return; // until the page has taken the sliders over
+  clearTimeout(patience);
+  inFlight = 0;
+  next();
 }
 
 // Asks for something to be done, besides all questions; `refused` is called where it was not.
@@ -175,5 +185,7 @@ export function move(name, value, drags = false) {
 // The page has taken over what was moved.
 export function settle(name) {
   dragging = false;
-  if (moved.delete(name)) tell("settled");
+  if (!moved.delete(name)) return;
+  tell("settled");
+  if (page?.view.older) takeBack();
 }
