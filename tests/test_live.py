@@ -27,6 +27,7 @@ from snn_core.train.live import (
     go_back,
     history,
     only_rates_differ,
+    reset,
     revive,
     seconds_left,
     set_rates,
@@ -85,6 +86,26 @@ def test_steps_are_updates_and_are_recorded_with_statistics(training: Training) 
     training.job.play()
     assert training.job.wait(LONG) == "done"
     assert moved(training, 1) == LAST
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_updates_that_are_asked_for_before_the_first_record_are_made(asked: int) -> None:
+    slot = threading.Semaphore(0)
+    training = begin(ARMS, slots=slot, pause_after=LONG, end_after=LONG)
+    if asked:  # as a page does that opens
+        training.job.step(1)
+    for _ in range(2):
+        step(training, 10)
+    assert steps(training) == []
+    slot.release()
+    assert training.job.wait(LONG) == "paused"
+    assert steps(training)[0] == 0 and steps(training)[-1] == 20
+    reset(training)
+    step(training, 3)
+    assert training.job.wait(LONG) == "paused"
+    assert steps(training) == [0, 3]
+    training.job.stop()
+    assert training.job.join(LONG)
 
 
 def test_what_is_left_is_estimated_at_first_and_then_measured(training: Training) -> None:
@@ -238,8 +259,7 @@ def test_a_stopped_training_can_be_taken_up_again(training: Training) -> None:
 def test_reset_has_the_same_weights(training: Training) -> None:
     first = losses(history(training))[0]
     moved(training, 9)
-    training.job.reset()
-    training.job.step(1)
+    reset(training)
     training.job.wait(LONG)
     assert steps(training) == [0] and np.array_equal(losses(history(training))[0], first)
 

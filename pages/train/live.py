@@ -20,7 +20,7 @@ from pages.train.look import Look, shown
 from pages.ui.chart.delta import Sent, difference, opened
 from pages.ui.live.channel import Question, Send
 from snn_core.train import Snapshot
-from snn_core.train.live import Training, history, seconds_left, step, updates
+from snn_core.train.live import Training, history, reset, seconds_left, step, updates
 
 __all__ = ["GOALS", "act", "answer", "curves", "status", "steer", "verdicts"]
 
@@ -93,8 +93,7 @@ def act(training: Training, what: str, count: int = 0) -> None:
         case "step":
             step(training, min(max(count, 1), MOST_STEPS))
         case "reset":
-            training.job.reset()
-            training.job.step(1)
+            reset(training)
 
 
 def answer(visitor: str, question: Question | None, send: Send) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "go_back",
     "history",
     "only_rates_differ",
+    "reset",
     "revive",
     "seconds_left",
     "set_rates",
@@ -139,8 +140,8 @@ def seconds_left(training: Training) -> float:
 def step(training: Training, updates: int) -> None:
     """Makes so many updates, then pauses, with a record and statistics where it stops.
 
-    While earlier ones are still being made these come on top. Nothing happens while it plays, or
-    before the first record. Waits a little for a record that a pause has left under way.
+    While earlier ones are still being made these come on top, also before the first record.
+    Nothing happens while it plays. Waits a little for a record that a pause has left under way.
     """
     job = training.job
     if job.playing or job.state not in ("paused", "running", "queued"):
@@ -148,16 +149,25 @@ def step(training: Training, updates: int) -> None:
     paused = job.state == "paused"
     if paused:
         job.settle(SETTLED)
-    shown = history(training)
-    if not shown or training.run is None:
-        return
-    now, arms = shown[-1].step, training.experiments
-    begun = now if paused else max(now, *training.halts, 0)
+    shown, arms = history(training), training.experiments
+    now, first = (shown[-1].step, 0) if shown else (-1, int(paused))
+    if first:
+        job.pause()  # owes nothing, not even a first record that nobody was there to wait for
+    begun = max(now, 0) if paused else max(now, *training.halts, 0)
     halt = min(begun + updates, max(arm.training.steps for arm in arms))
     with training.lock:
         training.halts = frozenset(h for h in training.halts if not paused and h > now) | {halt}
-        training.run.halts = training.halts  # after going back the next run is not there yet
-    job.step(max(_records_between(arms, begun, halt), 1))
+        if training.run is not None:  # after going back the next run is not there yet
+            training.run.halts = training.halts
+    job.step(max(_records_between(arms, begun, halt), 1) + first)
+
+
+def reset(training: Training) -> None:
+    """Goes back to the first weights and makes their record."""
+    with training.lock:
+        training.halts = frozenset()
+    training.job.reset()
+    training.job.step(1)
 
 
 def _records_between(arms: Sequence[Experiment], now: int, halt: int) -> int:
