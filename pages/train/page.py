@@ -7,7 +7,7 @@ words further (`pages.train.live`), and the page runs again when it has come to 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import streamlit as st
@@ -20,6 +20,7 @@ from pages.ui.chart import plotly_view
 from pages.ui.text import plain
 from pages.ui.words import words
 from snn_core.cost import refuse_training
+from snn_core.jobs import Failure
 from snn_core.spec import Experiment
 from snn_core.train import checkpoint_at
 from snn_core.train.live import Training, fits, go_back, history, only_rates_differ, set_rates
@@ -44,15 +45,14 @@ def main() -> None:
             notices.link_problems()
             training = _training()
             look = _look(training) if training is not None else None
-            asked = look is not None and _questions(look)
+            asked = look is not None and _questions(look, arms)
     if look is not None:
         with place:
-            _transport(look, asked)
-            _results(look)
-    with right:
-        if look is not None:
-            with st.container(key="details"):
-                _take_away(look.training, look.at)
+            question = _question(look)
+            _transport(look, asked, question)
+            _results(look, question)
+        with right, st.container(key="details"):
+            _take_away(look.training, look.at)
 
 
 def _arms() -> tuple[Experiment, ...] | None:
@@ -137,13 +137,11 @@ def _look(training: Training) -> Look:
 # What is asked and told beside the result
 
 
-def _questions(look: Look) -> bool:
+def _questions(look: Look, arms: tuple[Experiment, ...] | None) -> bool:
     """Says what stands in the way, and asks what to do; returns whether the settings differ."""
     training = look.training
-    failure = training.job.failure
-    if failure is not None:
-        _failed(failure.kind, failure.message, failure.trace)
-    arms = _arms()
+    if training.job.failure is not None:
+        _failed(training.job.failure)
     changed = arms not in (None, training.experiments)
     if not job.steers(training):
         _watching(training, changed)
@@ -158,11 +156,11 @@ def _questions(look: Look) -> bool:
     return changed
 
 
-def _failed(kind: str, message: str, trace: str) -> None:
-    if kind in ("ValueError", "SettingError"):
-        st.error(plain(message))
+def _failed(failure: Failure) -> None:
+    if failure.kind in ("ValueError", "SettingError"):
+        st.error(plain(failure.message))
         return
-    logging.getLogger(__name__).error("training failed\n%s", trace)
+    logging.getLogger(__name__).error("training failed\n%s", failure.trace)
     st.error("The training failed on the server; the reason is in its log. Try smaller networks.")
 
 
@@ -212,25 +210,16 @@ def _keep_settings(training: Training) -> None:
 # Steering, where the page does it rather than the channel
 
 
-def _transport(look: Look, asked: bool) -> None:
+def _transport(look: Look, asked: bool, question: Mapping[str, object]) -> None:
     training, back = look.training, None
     mine = job.steers(training)
     if look.records and look.records[-1].step > 0 and not job.is_busy(training):
         last = look.records[-1].step
         goes_on = mine and look.step < last and not asked
-        back = {
-            "at": look.step,
-            "last": last,
-            "kept": _kept(training, look.step) if goes_on else None,
-        }
-    speed = transport(
-        live.status(training),
-        _question(look),
-        mine,
-        _acting(training),
-        back,
-        partial(_look_at, training),
-    )
+        kept = _kept(training, look.step) if goes_on else None
+        back = {"at": look.step, "last": last, "kept": kept}
+    status, look_at = live.status(training), partial(_look_at, training)
+    speed = transport(status, question, mine, _acting(training), back, look_at)
     if mine:
         training.job.speed = speed
 
@@ -295,14 +284,14 @@ def _go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | No
 # The result
 
 
-def _results(look: Look) -> None:
+def _results(look: Look, question: Mapping[str, object]) -> None:
     """Draws the curves, the verdicts and the tabs, as of the step that is looked at."""
     training, records, at = look.training, look.records, look.at
     if not records:
         return
     busy = job.is_busy(training)
     alt = text.curves_alt(records, look.names, text.is_regression(training.experiments[0]))
-    plotly_view(live.curves(look), "curves", alt, live=busy, question=_question(look))
+    plotly_view(live.curves(look), "curves", alt, live=busy, question=question)
     sentence, why = text.CURVES
     notices.explained(f"{sentence} {text.changes(training.notes)}", why)
     tabs.draw_tabs(look)
