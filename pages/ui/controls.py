@@ -214,12 +214,9 @@ def _arms(known: Mapping[str, Field[Any]]) -> None:
     st.header("Arms", anchor=False)
     here = session.letters()
     chosen = session.view("arm", here)
-    key = session.key(f"{session.VIEW}arm")
-    if st.session_state.get(key) != chosen:
-        st.session_state[key] = chosen
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.segmented_control(
-            "Arm", here, key=key, required=True, persist_state="session",
+            "Arm", here, key=views.holding("arm", chosen), required=True, persist_state="session",
             format_func=str.upper, on_change=session.touch, label_visibility="collapsed",
         )  # fmt: skip
         st.button("Add", on_click=session.add_arm, key="add_arm", disabled=len(here) == 4,

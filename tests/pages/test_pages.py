@@ -58,8 +58,8 @@ def control(at: AppTest, kind: str, name: str) -> Any:
     return found
 
 
-def set_number(at: AppTest, name: str, value: float) -> AppTest:
-    """Sets a number as its slider does: the session's value is the setting."""
+def set_number(at: AppTest, name: str, value: float | str) -> AppTest:
+    """Sets a number or a view as its widget does: the session's value is the setting."""
     at.session_state[f"{at.session_state['page'].name}/{name}"] = value
     at.session_state["touched"] = True
     return healthy(at.run())
@@ -176,12 +176,12 @@ def test_what_is_folded_is_not_built_and_keeps_its_settings() -> None:
     at = opened(SMALL | {"residual": "1"})
     assert not [each for each in at.toggle if each.key == "propagate/residual"]
     figure = chart(at)["figure"]
-    set_number(at, "view.more", True)
+    set_number(at, "view.more", "open")
     assert control(at, "toggle", "residual").value and link(at)["view.more"] == "open"
     set_to(at, "toggle", "residual", False)
     assert chart(at)["figure"] != figure
     set_to(at, "toggle", "residual", True)
-    set_number(at, "view.more", False)
+    set_number(at, "view.more", "closed")
     assert not [each for each in at.toggle if each.key == "propagate/residual"]
     assert chart(at)["figure"] == figure
     assert link(at)["residual"] == "1" and "view.more" not in link(at)
@@ -193,7 +193,7 @@ def test_a_widget_that_is_gone_is_not_listened_to() -> None:
     set_to(at, "toggle", "residual", True)
     said = control(at, "toggle", "residual")._widget_state
     assert link(at)["residual"] == "1"
-    set_number(at, "view.more", False)
+    set_number(at, "view.more", "closed")
     healthy(at.button(key="reset").click().run())
     assert "residual" not in link(at)
     reported = at._tree.get_widget_states()
@@ -201,7 +201,7 @@ def test_a_widget_that_is_gone_is_not_listened_to() -> None:
     with patch.object(type(at._tree), "get_widget_states", return_value=reported):
         healthy(at.run())
     assert "residual" not in link(at)
-    set_number(at, "view.more", True)
+    set_number(at, "view.more", "open")
     assert control(at, "toggle", "residual").value is False
 
 
