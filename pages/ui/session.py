@@ -10,19 +10,16 @@ names the page, and ``pin.a`` to ``pin.d`` are settings to compare with, each a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields
 from typing import NoReturn
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from pages.ui.page_settings import PageSettings, Value, Values, own_parts
+from pages.ui.page_settings import DECLARED, PageSettings, Value, Values, own_parts
 from snn_core.spec import (
     LETTERS,
     Experiment,
-    NetworkSpec,
     SettingError,
-    TrainingSpec,
     arm_of,
     arm_settings,
     arms_to_query,
@@ -199,11 +196,7 @@ def number(name: str) -> float:
 
 def default(name: str) -> Value | None:
     """Returns the default of a setting that the spec declares, None for any other key."""
-    for kind in (NetworkSpec, Experiment, TrainingSpec):
-        for each in fields(kind):
-            if each.name == name and each.metadata and each.default is not MISSING:
-                return each.default
-    return None
+    return getattr(DECLARED.get(name), "default", None)
 
 
 def touch() -> None:
