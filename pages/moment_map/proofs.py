@@ -11,7 +11,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui import controls, notices, results, session, views
+from pages.ui import notices, results, session, slider, views
 from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export import certificate_json
@@ -178,7 +178,7 @@ def _sides() -> dict[str, tuple[float, float]]:
                 for end, word in (("low", "from"), ("high", "to")):
                     with st.container(width=150):
                         label = f"{side} {SYMBOL[side]}, {word}"
-                        controls.view_number(f"{side}_{end}", label)
+                        slider.view(f"{side}_{end}", label)
                 found[side] = (session.number(f"{side}_low"), session.number(f"{side}_high"))
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.propagate import downloads, failures, figures, opening, pins, tabs, text, verdict
-from pages.ui import controls, layout, notices, page_settings, results, session, views
+from pages.ui import controls, layout, notices, page_settings, results, session, setting, views
 from pages.ui.chart import plotly_view
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, to_query
@@ -45,7 +45,7 @@ def _attempt() -> Propagation | None:
     """Returns the result of the setting, or the last good one with a sentence that says so."""
     last: Propagation | None = st.session_state.get("shown")
     try:
-        experiment = session.experiment(controls.used)
+        experiment = session.experiment(setting.used)
         open_tab = tabs.of({"tab": session.view("tab", list(tabs.NAMED))})
         p = results.propagation(*tabs.needs(experiment, open_tab))
     except (ValueError, MemoryError, RuntimeError) as error:

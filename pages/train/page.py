@@ -15,7 +15,7 @@ import streamlit as st
 from pages.train import downloads, job, live, tabs, text
 from pages.train.look import Look, shown
 from pages.train.transport import transport
-from pages.ui import controls, layout, notices, page_settings, session, views
+from pages.ui import controls, layout, notices, page_settings, session, setting, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import plain
 from pages.ui.words import words
@@ -58,7 +58,7 @@ def main() -> None:
 def _arms() -> tuple[Experiment, ...] | None:
     """Returns the arms that are set up, None where they do not go together."""
     try:
-        return session.arms(controls.used)
+        return session.arms(setting.used)
     except ValueError:
         return None
 
@@ -71,7 +71,7 @@ def _training() -> Training | None:
     named = st.query_params.get(session.JOB, "")
     training = job.current() or job.adopt(named)
     try:
-        arms = session.arms(controls.used)
+        arms = session.arms(setting.used)
         if training is None or training.experiments != arms:
             refuse_training(arms)
         if training is None or job.is_forgotten(training) or _to_restart(training, arms):

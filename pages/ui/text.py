@@ -108,6 +108,7 @@ def describe(name: str, given: object) -> str:
 def caption(experiment: Experiment) -> str:
     """Returns a setting in one line: its main values, then all that are not the default.
 
+    >>> from snn_core.spec import NetworkSpec
     >>> caption(Experiment(NetworkSpec(depth=16, residual=True), seeds=1))
     'SELU, LeCun normal (untruncated), depth 16, width 256, 1 seed, residual connections'
     """
