@@ -9,13 +9,11 @@ page's script runs once, when it rests.
 from __future__ import annotations
 
 import math
-import pathlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
-from streamlit.components.v2 import component
 
 from pages.ui import assets, session
 from pages.ui.page_settings import KNOB, Value
@@ -23,13 +21,7 @@ from snn_core.tables import number
 
 __all__ = ["Number", "draw", "handy", "round_numbers", "view"]
 
-_HERE = pathlib.Path(__file__).parent
-_SLIDER = component(
-    "number_slider",
-    html=(_HERE / "slider.html").read_text(),
-    css=(_HERE / "slider.css").read_text(),
-    js=(_HERE / "slider.js").read_text().replace("LIVE", assets.url("live.js")),
-)
+_SLIDER = assets.component(__file__, "number_slider")
 STOPS = 60  # of a slider over numbers that are not whole
 
 
