@@ -10,6 +10,7 @@ import numpy as np
 from pages.ui.panels import median
 from pages.ui.text import option_name
 from snn_core.propagate import QUANTILES, Propagation
+from snn_core.theory.certificates import THEOREM_1
 from snn_core.wording import brief
 
 __all__ = ["compared"]
@@ -20,9 +21,6 @@ LEGEND = (
     "Each disc is a unit, {drawn} of {width}, as wide as its activation varies over the batch; "
     "below, the histogram of the layer's activations, 0 in the middle, the highest bars cut."
 )
-# What counts as near (0, 1): the inputs of Theorem 1 of Klambauer et al. (2017).
-NEAR_MEAN = 0.1
-NEAR_VARIANCE = (0.8, 1.5)
 FAR = 10.0  # the variance's factor from which a network loses its signal, or blows it up
 
 
@@ -83,8 +81,8 @@ def _outcome(p: Propagation) -> str:
     """Returns what becomes of the signal, then after a colon the numbers that say so."""
     mean, variance = median(p.mean)[1:], median(p.variance)
     first, last = variance[0], variance[-1]
-    low, high = NEAR_VARIANCE
-    inside = (np.abs(mean) <= NEAR_MEAN) & (variance[1:] >= low) & (variance[1:] <= high)
+    (left, right), (low, high) = THEOREM_1.mean, THEOREM_1.variance  # what is near (0, 1)
+    inside = (mean >= left) & (mean <= right) & (variance[1:] >= low) & (variance[1:] <= high)
     ends = f"{brief(first)} to {brief(last)}"
     if inside.all():
         return (
