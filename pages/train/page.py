@@ -7,7 +7,7 @@ words further (`pages.train.live`), and the page runs again when it has come to 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import streamlit as st
@@ -126,7 +126,8 @@ def _begin(arms: tuple[Experiment, ...]) -> Training:
 
 def _look(training: Training) -> Look:
     """What is drawn of it: at rest also of an earlier step, until a newer one is made."""
-    busy, records = job.is_busy(training), shown(training, job.is_busy(training))
+    busy = job.is_busy(training)
+    records = shown(training, busy)
     at, last = st.session_state.get("train.at", (0, -1))
     epoch = training.job.since().epoch
     at = None if busy or not records or (epoch, records[-1].step) != last else at
@@ -218,8 +219,8 @@ def _transport(look: Look, asked: bool, question: Mapping[str, object]) -> None:
         goes_on = mine and look.step < last and not asked
         kept = _kept(training, look.step) if goes_on else None
         back = {"at": look.step, "last": last, "kept": kept}
-    status, look_at = live.status(training), partial(_look_at, training)
-    speed = transport(status, question, mine, _acting(training), back, look_at)
+    act, look_at = partial(_act, training), partial(_look_at, training)
+    speed = transport(live.status(training), question, mine, act, back, look_at)
     if mine:
         training.job.speed = speed
 
@@ -232,30 +233,26 @@ def _look_at(training: Training, wanted: int) -> None:
     st.session_state["train.at"] = (None if at == steps[-1] else at, last)
 
 
-def _acting(training: Training) -> Callable[[str, int], None]:
-    """Returns what a button does. A training that is over gets a thread again, to go on with.
+def _act(training: Training, what: str, count: int) -> None:
+    """Does what a button says. A training that is over gets a thread again, to go on with.
 
     Nothing happens to another visitor's training.
     """
-
-    def act(what: str, count: int) -> None:
-        if not job.steers(training):
-            return
-        if what == "go_on":
-            _go_on(training, count)
-        elif what == "new_weights":
-            _restart(job.is_busy(training))
-            controls.new_weights()
-        elif what == "reset" and not training.job.alive:
-            _restart(False)
-        else:
-            if what in ("play", "step") and not training.job.alive:
-                job.revive(training)
-            live.act(training, what, count)
-            if what in ("step", "reset"):
-                training.job.wait(FIRST)
-
-    return act
+    if not job.steers(training):
+        return
+    if what == "go_on":
+        _go_on(training, count)
+    elif what == "new_weights":
+        _restart(job.is_busy(training))
+        controls.new_weights()
+    elif what == "reset" and not training.job.alive:
+        _restart(False)
+    else:
+        if what in ("play", "step") and not training.job.alive:
+            job.revive(training)
+        live.act(training, what, count)
+        if what in ("step", "reset"):
+            training.job.wait(FIRST)
 
 
 def _restart(playing: bool) -> None:
