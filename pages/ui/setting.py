@@ -21,7 +21,6 @@ from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.normalizations import NORMALIZATIONS
 from snn_core.spec import USUAL_RATES, arm_of
-from snn_core.tables import Parameter
 
 __all__ = ["NEEDS", "SLIDERS", "control", "is_used", "used"]
 
@@ -71,9 +70,9 @@ def used(name: str, said: Mapping[str, Any]) -> bool:
 
 def is_used(key: str) -> bool:
     """Returns whether the session's others let it say anything; for an arm's own, its arm's."""
-    letter, name = arm_of(key)
-    prefix, needs = f"{letter}." if letter else "", NEEDS.get(name, {})
-    return all(session.value(prefix + other) in needs[other] for other in needs)
+    _, name = arm_of(key)
+    arm, needs = key.removesuffix(name), NEEDS.get(name, {})
+    return all(session.value(arm + other) in needs[other] for other in needs)
 
 
 def control(name: str) -> None:
@@ -115,11 +114,10 @@ def _chosen(name: str) -> None:
 
 
 def _take(name: str, new: Value) -> None:
-    letter, own = arm_of(name)
+    _, own = arm_of(name)
     session.change(name, new)
     if own == "optimizer":  # a rate that suits one rule is far off for another
-        rate = f"{letter}.learning_rate" if letter else "learning_rate"
-        session.change(rate, USUAL_RATES[str(new)])
+        session.change(name.removesuffix(own) + "learning_rate", USUAL_RATES[str(new)])
 
 
 def _choice(setting: Field[Any], name: str) -> None:
@@ -142,8 +140,9 @@ def _choice(setting: Field[Any], name: str) -> None:
     for text in (getattr(chosen, "note", ""), getattr(chosen, "description", "")):
         if text:
             st.caption(text)
-    for parameter in getattr(chosen, "parameters", ()):
-        _parameter(name, parameter)
+    for p in getattr(chosen, "parameters", ()):
+        about = (p.label or p.name, p.low, p.high, p.help, None, p.default)
+        slider.draw(Number(f"{name}.{p.name}", *about), _take)
 
 
 def _options(setting: Field[Any], name: str, current: str) -> list[str]:
@@ -151,20 +150,13 @@ def _options(setting: Field[Any], name: str, current: str) -> list[str]:
     options = setting.metadata["options"]
     table = options if isinstance(options, Mapping) else {}
     usable = ONLY.get(session.page().name, {}).get(setting.name, tuple(options))
-    letter, _ = arm_of(name)
-    kind = session.value(f"{letter}.kind" if letter else "kind")
-    found = [
-        o
-        for o in options
-        if o == current or o in usable and kind in getattr(table.get(o), "kinds", (kind,))
-    ]
+    kind = session.value(name.removesuffix(setting.name) + "kind")
+
+    def fits(option: str) -> bool:
+        return option in usable and kind in getattr(table.get(option), "kinds", (kind,))
+
+    found = [option for option in options if option == current or fits(option)]
     return [*found, formula.option(current)] if setting.metadata["own"] else found
-
-
-def _parameter(part: str, p: Parameter) -> None:
-    label = p.label or p.name
-    number = Number(f"{part}.{p.name}", label, p.low, p.high, p.help, None, p.default)
-    slider.draw(number, _take, p.default)
 
 
 def _has_gpu() -> bool:

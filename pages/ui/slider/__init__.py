@@ -49,13 +49,13 @@ def view(name: str, label: str = "", slider: bool = False) -> None:
     draw(shown, session.change)
 
 
-def draw(n: Number, take: Callable[[str, Value], None], default: float | None = None) -> None:
-    """Draws a number, with a slider where it has a usual value; ``default`` where none is said.
+def draw(n: Number, take: Callable[[str, Value], None]) -> None:
+    """Draws a number, with a slider where it has a usual value, which it has where none is said.
 
     ``take`` is called with its name and what a person sets.
     """
     said = session.value(n.name)
-    current = float((default if said is None else said) or 0)
+    current = float((n.usual if said is None else said) or 0)
     if n.usual is None:
         stops = []
     elif n.whole:
