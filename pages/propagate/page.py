@@ -29,7 +29,9 @@ def main() -> None:
             session.write_link(session.link(p.experiment))
             with place:
                 _moments(p)
-            _words(p)
+            for accident in text.accidents(p):
+                st.warning(accident)
+            verdict.draw(p)
     opening.draw(first)
     if layout.is_embedded():
         return
@@ -72,13 +74,6 @@ def _moments(p: Propagation) -> None:
         id=figures.identity(p.experiment, axis),
         question=_question(p.experiment),
     )
-
-
-def _words(p: Propagation) -> None:
-    """Says what the figure shows."""
-    for accident in text.accidents(p):
-        st.warning(accident)
-    verdict.draw(p)
 
 
 def _question(experiment: Experiment) -> dict[str, Any]:

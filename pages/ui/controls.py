@@ -114,19 +114,16 @@ def _groups(groups: Mapping[str, tuple[str, ...]], known: Iterable[str]) -> None
 
 
 def _shared(names: Iterable[str]) -> None:
-    """Draws shared settings, each where it says something for at least one arm."""
+    """Draws shared settings, each where it says something for at least one arm, and says which
+    arms have their own value."""
     for name in names:
-        if is_used(name) or any(is_used(f"{letter}.{name}") for letter in session.letters()):
-            control(name)
-            _exceptions(name)
-
-
-def _exceptions(name: str) -> None:
-    """Says which arms have their own value of a shared setting."""
-    own = [x.upper() for x in session.letters() if session.own(f"{x}.{name}")]
-    if own:
-        st.caption(f"Arm {' and '.join(own)} has its own." if len(own) == 1 else
-                   f"Arms {', '.join(own)} have their own.")  # fmt: skip
+        if not (is_used(name) or any(is_used(f"{x}.{name}") for x in session.letters())):
+            continue
+        control(name)
+        own = [x.upper() for x in session.letters() if session.own(f"{x}.{name}")]
+        if own:
+            st.caption(f"Arm {own[0]} has its own." if len(own) == 1 else
+                       f"Arms {', '.join(own)} have their own.")  # fmt: skip
 
 
 def _arms() -> None:

@@ -61,20 +61,16 @@ def _name(p: Propagation) -> str:
 
 def _sentence(left: Propagation, right: Propagation) -> list[tuple[str, int | None]]:
     one, other = (_outcome(p).partition(": ") for p in (left, right))
-    weights = " with the very same weights " if _same_weights(left, right) else " beside it "
+    # as far as the means of omega and tau in every layer of every seed tell
+    same = np.array_equal(left.omega, right.omega) and np.array_equal(left.tau, right.tau)
     return [
         (f"{_name(left)} {one[0]}", 0),
         (f": {one[2]}; ", None),
         (_name(right), 1),
-        (weights, None),
+        (" with the very same weights " if same else " beside it ", None),
         (other[0], 1),
         (f": {other[2]}.", None),
     ]
-
-
-def _same_weights(left: Propagation, right: Propagation) -> bool:
-    """Whether the mean sum and the mean sum of squares agree in every layer of every seed."""
-    return np.array_equal(left.omega, right.omega) and np.array_equal(left.tau, right.tau)
 
 
 def _outcome(p: Propagation) -> str:
