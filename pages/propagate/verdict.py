@@ -15,10 +15,8 @@ from snn_core.spec import Experiment, to_query
 
 __all__ = ["diagnosis_of", "draw", "short"]
 
-# How a kind of verdict looks; the words say the same, so that colour is never alone.
-WORST: dict[str, str] = dict.fromkeys(
-    ("vanishes", "explodes", "dies", "overflows", "forgets"), "red"
-)
+# Kinds that are red; the words say the same, so that colour is never alone.
+WORST = ("vanishes", "explodes", "dies", "overflows", "forgets")
 
 
 def diagnosis_of(p: Propagation) -> Diagnosis:
@@ -37,7 +35,7 @@ def draw(p: Propagation) -> None:
     found = diagnosis_of(p)
     numbers = " ".join(part for part in (found.reason, *found.sentences) if part)
     fine = found.kind == "holds" or (found.kind == "settles" and not found.cause)
-    colour = "green" if fine else WORST.get(found.kind, "orange")
+    colour = "green" if fine else "red" if found.kind in WORST else "orange"
     with st.container(border=True, key="verdict"):
         label = plain(KINDS[found.kind])
         notices.explained(
