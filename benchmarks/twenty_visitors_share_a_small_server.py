@@ -26,8 +26,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
-from pages.ui.live.frames import unframed
 from tests.browser.server import serve
+from tests.frames import unframed
 
 EVERY = 2.0  # seconds between two changes of one visitor
 REST = 20.0  # seconds that all wait after their last change

@@ -60,10 +60,11 @@ PAGE_RANKS = {
         "downloads": 2, "tabs": 2, "transport": 2, "live": 3, "page": 4,
     },
     "ui": {
-        "assets": 0, "drawer": 0, "page_link": 0, "page_settings": 0,
-        "panels": 0, "text": 0, "visitor": 0,
-        "chart": 1, "live": 1, "session": 1, "slider": 1, "words": 1, "warm_up": 3,
-        "formula": 2, "layout": 2, "notices": 2, "results": 2, "views": 2, "controls": 3,
+        "assets": 0, "page_link": 0, "page_settings": 0,
+        "panels": 0, "visitor": 0,
+        "chart": 1, "drawer": 1, "live": 1, "session": 1, "text": 1, "words": 1, "warm_up": 3,
+        "formula": 2, "layout": 2, "notices": 2, "results": 2, "slider": 2, "views": 2,
+        "setting": 3, "controls": 4,
     },
 }  # fmt: skip
 FRONT_ENDS = ("streamlit", "plotly")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import controls, notices, session, views
+from pages.ui import notices, session, slider, views
 from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export.design import FRAMEWORKS, design_code
@@ -26,7 +26,7 @@ def draw(act: Activation) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name in ("wanted_mean", "wanted_variance", "keep"):
             with st.container(width=150):
-                controls.view_number(name)
+                slider.view(name)
     names = ("wanted_mean", "wanted_variance", "omega", "tau", "keep")
     wanted = [session.number(name) for name in names]
     try:

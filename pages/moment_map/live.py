@@ -26,12 +26,8 @@ def answer(visitor: str, question: Question | None, send: Send) -> None:
             said = float("nan")
         return tables.number(name, said, low, high)
 
-    act, axis, domain = (
-        activation_of(experiment.network),
-        view.get("axis", ""),
-        view.get("domain", ""),
-    )
-    asked = plane.asked(act, number, axis, domain, moving=True)
+    act, axis = activation_of(experiment.network), view.get("axis", "")
+    asked = plane.asked(act, number, axis, view.get("domain", ""), moving=True)
     seen = plane.seen(asked)
     p = work.found((plane.fed(experiment, asked.start), False, True))
     drawn = {"chart": "plane", "figure": figures.moment_map(asked, seen, p)}

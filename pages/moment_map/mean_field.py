@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.moment_map import phase_figures, text
-from pages.ui import controls, notices, results, session, views
+from pages.ui import notices, results, session, slider, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import plain
 from snn_core.activations import Activation
@@ -27,7 +27,7 @@ def draw(act: Activation) -> None:
     with st.container(horizontal=True):
         for name in ("sigma_w", "sigma_b"):
             with st.container(width=300):
-                controls.view_number(name, slider=True)
+                slider.view(name, slider=True)
         shade = views.choose(
             "shade", "Shade", list(SHADES), "Of the diagram.", SHADES.__getitem__, 220
         )

@@ -10,7 +10,17 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.moment_map import designer, figures, mean_field, plane, proofs, text
-from pages.ui import controls, layout, notices, page_settings, results, session, views
+from pages.ui import (
+    controls,
+    layout,
+    notices,
+    page_settings,
+    results,
+    session,
+    setting,
+    slider,
+    views,
+)
 from pages.ui.chart import plotly_view
 from pages.ui.page_link import PROPAGATE, page_link
 from pages.ui.text import plain
@@ -48,27 +58,26 @@ def main() -> None:
 def _rail() -> None:
     """Draws the controls: the activation, and numbers that are looked at."""
     controls.actions()
-    known = controls.declared()
     st.header("Activation", anchor=False)
-    controls.control(known["activation"], "activation")
+    setting.control("activation")
     st.header("Weights of a unit", anchor=False)
     for name in ("omega", "tau"):
-        controls.view_number(name, slider=True)
+        slider.view(name, slider=True)
     st.header("Inputs", anchor=False)
     for name in ("mean", "variance"):
-        controls.view_number(name, slider=True)
+        slider.view(name, slider=True)
     more = views.fold("more", "The measured network")
     if more.open:
         with more:
             for name in ("depth", "width", "initializer", "constraint", "batch", "seeds"):
-                controls.control(known[name], name)
+                setting.control(name)
 
 
 def _experiment() -> Experiment | None:
     """Returns the setting, or the last good one with a sentence that says so."""
     last: Experiment | None = st.session_state.get("map.shown")
     try:
-        found = session.experiment(controls.used)
+        found = session.experiment(setting.used)
     except ValueError as error:
         kept = " The figures still show the last setting that worked." if last else ""
         session.remember(None)

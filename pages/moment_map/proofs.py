@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import controls, notices, results, session, views
+from pages.ui import notices, results, session, slider, views
 from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export import certificate_json
@@ -36,7 +35,6 @@ from snn_core.theory.certificates import (
 __all__ = ["Box", "domain_of", "draw", "looked_at"]
 
 Box = tuple[tuple[float, float], tuple[float, float]]  # of means, of variances
-PATIENCE = 0.3  # seconds without a sign of life
 SECONDS = 20.0  # that a proof may take
 BOXES = 200_000
 ABOUT = (
@@ -180,7 +178,7 @@ def _sides() -> dict[str, tuple[float, float]]:
                 for end, word in (("low", "from"), ("high", "to")):
                     with st.container(width=150):
                         label = f"{side} {SYMBOL[side]}, {word}"
-                        controls.view_number(f"{side}_{end}", label)
+                        slider.view(f"{side}_{end}", label)
                 found[side] = (session.number(f"{side}_low"), session.number(f"{side}_high"))
     return found
 
@@ -201,27 +199,14 @@ def _result(name: str, wanted: bool, prove: Callable[..., Certificate]) -> Certi
 def _made(prove: Callable[..., Certificate]) -> Certificate:
     """Makes the proof; shows how far it is, and a button to stop it, where it takes longer."""
     place = st.empty()
-    shown: list[DeltaGenerator] = []
-
-    def show(done: float, text: str) -> None:
-        if not shown:
-            row = place.container(horizontal=True, vertical_alignment="center")
-            shown.append(row.progress(0.0, text))
-            row.button("Stop", key="stop_proof", on_click=session.touch)
-        shown[0].progress(min(done, 1.0), text)  # an interruption ends the proof here
-
-    with results.turn(_lane(), show):
+    with results.sign_of_life(place, "proof", session.touch) as show, results.turn(_lane(), show):
         begun = time.monotonic()
 
-        def tell(boxes: int) -> None:
-            spent = time.monotonic() - begun
-            if spent > PATIENCE:
-                text = f"{boxes:,} boxes so far; gives up after {SECONDS:g} s"
-                show(spent / SECONDS, text)
+        def tell(boxes: int) -> None:  # an interruption ends the proof here
+            text = f"{boxes:,} boxes so far; gives up after {SECONDS:g} s"
+            show((time.monotonic() - begun) / SECONDS, text)
 
-        found = prove(boxes=BOXES, seconds=SECONDS, tell=tell)
-    place.empty()
-    return found
+        return prove(boxes=BOXES, seconds=SECONDS, tell=tell)
 
 
 @st.cache_resource(show_spinner=False)

@@ -65,20 +65,13 @@ def moments_by_layer(p: Propagation, scale: str = "auto") -> Drawing:
     sizes = panels.median(p.variance)
     size = float(np.median(sizes[np.isfinite(sizes)])) if np.isfinite(sizes).any() else math.nan
     shown = []
-    for what, measured, theory, sd, is_log, least, colour in (
-        ("Mean", p.mean, expected.mean, expected.mean_sd, False, 0.1 * math.sqrt(size), MEAN),
-        (
-            "Variance",
-            p.variance,
-            expected.variance,
-            expected.variance_sd,
-            log,
-            0.2 * size,
-            VARIANCE,
-        ),
+    for name, is_log, least, colour in (
+        ("mean", False, 0.1 * math.sqrt(size), MEAN),
+        ("variance", log, 0.2 * size, VARIANCE),
     ):
+        measured, theory = getattr(p, name), getattr(expected, name)
         if known:
-            low, high = _spread(measured, theory, sd, is_log)
+            low, high = _spread(measured, theory, getattr(expected, f"{name}_sd"), is_log)
         else:
             low, high = panels.extent(_shown(measured, is_log))
         traces = [panels.band(x, low, high, NEUTRAL, "spread", 0.16)]
@@ -86,7 +79,8 @@ def moments_by_layer(p: Propagation, scale: str = "auto") -> Drawing:
         alive = np.isfinite(measured).any(axis=0)
         drawn = np.concatenate([measured.ravel(), low[alive], high[alive]])
         axis = _log_ticks(drawn) if is_log else _window(drawn, theory, least)
-        shown.append(_over_layers(f"{what} of the activations", traces, p, is_log, axis))
+        title = f"{name.capitalize()} of the activations"
+        shown.append(_over_layers(title, traces, p, is_log, axis))
     spread = "±2 sd at this width (theory)" if known else "spread over seeds"
     key = panels.key(spread, "spread", panels.rgba(NEUTRAL, 0.3), width=10)
     drawn = panels.figure(shown, [*_keys(), key], caption=caption(p.experiment))
@@ -164,12 +158,30 @@ def _compared(
     part: str = "",
     log: bool = False,
 ) -> list[Drawing]:
-    """The seeds with their median, and the prediction where there is one."""
-    x = np.arange(measured.shape[1])
-    traces = panels.seeds_and_median(x, measured, colour, name, log)
+    """The seeds, their middle half and median, and the prediction where there is one."""
+    x, shown = np.arange(measured.shape[1]), _shown(measured, log)
+    low, middle, high = panels.quartiles(shown)
+    traces = [
+        panels.band(x, low, high, colour, "middle", 0.2),
+        _seed_lines(x, shown, colour),
+        panels.line(x, middle, colour, name, "median"),
+    ]
     if expected is not None:
         traces.append(panels.predicted(x, _shown(expected, log), f"{part}predicted"))
     return traces
+
+
+def _seed_lines(x: np.ndarray, values: np.ndarray, colour: str) -> Drawing:
+    """Every row of ``(seeds, layers)`` as a faint line, all in one trace."""
+    gap = np.full((len(values), 1), np.nan)
+    style = {"color": panels.rgba(colour, 0.3 if len(values) <= 16 else 0.15), "width": 1}
+    return panels.scatter(
+        np.tile(np.append(x.astype(float), np.nan), len(values)),
+        panels.drawable(np.hstack([values, gap])).ravel(),
+        line=style,
+        name="each seed",
+        legendgroup="seeds",
+    )
 
 
 def _keys() -> list[Drawing]:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.propagate import downloads, failures, figures, opening, pins, tabs, text, verdict
-from pages.ui import controls, layout, notices, page_settings, results, session, views
+from pages.ui import controls, layout, notices, page_settings, results, session, setting, views
 from pages.ui.chart import plotly_view
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, to_query
@@ -29,7 +29,9 @@ def main() -> None:
             session.write_link(session.link(p.experiment))
             with place:
                 _moments(p, is_older)
-            _words(p)
+            for accident in text.accidents(p):
+                st.warning(accident)
+            verdict.draw(p)
     opening.draw(first)
     if layout.is_embedded():
         return
@@ -48,7 +50,7 @@ def _attempt() -> tuple[Propagation | None, bool]:
     """
     last: Propagation | None = st.session_state.get("shown")
     try:
-        experiment = session.experiment(controls.used)
+        experiment = session.experiment(setting.used)
         open_tab = tabs.of({"tab": session.view("tab", list(tabs.NAMED))})
         p = results.propagation(*tabs.needs(experiment, open_tab))
     except (ValueError, MemoryError, RuntimeError) as error:
@@ -75,13 +77,6 @@ def _moments(p: Propagation, is_older: bool) -> None:
         id=figures.identity(p.experiment, axis),
         question=_question(p.experiment, is_older),
     )
-
-
-def _words(p: Propagation) -> None:
-    """Says what the figure shows."""
-    for accident in text.accidents(p):
-        st.warning(accident)
-    verdict.draw(p)
 
 
 def _question(experiment: Experiment, is_older: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 from pages.ui.panels import median
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
 from snn_core.spec import activation_of, plan_of
-from snn_core.wording import amount, percent
+from snn_core.wording import amount, count, percent
 
 __all__ = [
     "DISTRIBUTION",
@@ -90,7 +90,7 @@ def moments(p: Propagation) -> str:
         text = f"After layer {last} the variance is **{amount(float(np.median(finite)))}**"
         low, high = amount(finite.min()), amount(finite.max())
         if seeds > 1:
-            over = f"median of {_count(len(finite), 'seed')}"
+            over = f"median of {count(len(finite), 'seed')}"
             text += f" ({over}, {low} to {high})" if low != high else f" ({over})"
         text += f" and the mean **{amount(mean)}**."
     expected = p.predicted.variance[-1]
@@ -156,7 +156,7 @@ def accidents(p: Propagation) -> list[str]:
         hit = [layer for layer in layers if layer is not None]
         if hit:
             sentence = what.format(dtype=p.experiment.dtype, layer=_layer(p, min(hit)))
-            some = f"{_count(len(hit), 'seed')} of {len(layers)}"
+            some = f"{count(len(hit), 'seed')} of {len(layers)}"
             found.append(f"{'All seeds' if len(hit) == len(layers) else some} {sentence}.")
     return found
 
@@ -169,7 +169,7 @@ def _layer(p: Propagation, index: int) -> str:
 def moments_alt(p: Propagation) -> str:
     """Returns the text alternative of the hero figure, with its main numbers."""
     parts = [
-        f"Mean and variance per layer, depth {len(p.layers) - 1}, {_count(len(p.mean), 'seed')}"
+        f"Mean and variance per layer, depth {len(p.layers) - 1}, {count(len(p.mean), 'seed')}"
     ]
     for name, measured, expected in (
         ("variance", p.variance, p.predicted.variance),
@@ -254,7 +254,3 @@ def saturation(p: Propagation) -> str:
 def _cosine(value: float) -> str:
     """A correlation so near 1 that four digits would hide the rest is written as 1 − rest."""
     return f"1 − {amount(1.0 - value)}" if 0.999 < value < 1.0 else amount(value)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import numpy as np
 import streamlit as st
 
 from pages.propagate import text, training
-from pages.ui import notices, page_settings, session
+from pages.ui import notices, page_settings, results, session
 from pages.ui.page_link import MAP, TRAIN, page_link
 from pages.ui.text import plain
 from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
@@ -17,27 +15,14 @@ from snn_core.spec import Experiment, to_query
 
 __all__ = ["diagnosis_of", "draw", "short"]
 
-MOST = 512  # verdicts that are kept, some kB each
-# How a kind of verdict looks; the words say the same, so that colour is never alone.
-WORST: dict[str, str] = dict.fromkeys(
-    ("vanishes", "explodes", "dies", "overflows", "forgets"), "red"
-)
-
-
-@st.cache_resource(show_spinner=False)
-def _known() -> OrderedDict[tuple[Experiment, bool], Diagnosis]:
-    return OrderedDict()
+# Kinds that are red; the words say the same, so that colour is never alone.
+WORST = ("vanishes", "explodes", "dies", "overflows", "forgets")
 
 
 def diagnosis_of(p: Propagation) -> Diagnosis:
-    """Returns the verdict; the last ones are kept, since they are asked for again and again."""
-    known, key = _known(), (p.experiment, p.gradient_variance is None)
-    found = known.get(key)
-    if found is None:
-        found = known[key] = diagnose(p)
-        while len(known) > MOST:
-            known.popitem(last=False)
-    return found
+    """Returns the verdict; it is kept, since it is asked for again and again."""
+    key = ("diagnosis", p.experiment, p.gradient_variance is None)
+    return results.kept(key, lambda: diagnose(p))
 
 
 def short(found: Diagnosis) -> str:
@@ -50,7 +35,7 @@ def draw(p: Propagation) -> None:
     found = diagnosis_of(p)
     numbers = " ".join(part for part in (found.reason, *found.sentences) if part)
     fine = found.kind == "holds" or (found.kind == "settles" and not found.cause)
-    colour = "green" if fine else WORST.get(found.kind, "orange")
+    colour = "green" if fine else "red" if found.kind in WORST else "orange"
     with st.container(border=True, key="verdict"):
         label = plain(KINDS[found.kind])
         notices.explained(

@@ -135,10 +135,8 @@ def known(job: str) -> Training | None:
 
 def adopt(job: str) -> Training | None:
     """Returns the running training of that id, which the session then shows, or None."""
-    found = _shelf().get(job)
-    if found is None or not found.job.alive:
-        return None
-    return _keep(found)
+    found = known(job)
+    return _keep(found) if found is not None and found.job.alive else None
 
 
 def clear_up() -> None:

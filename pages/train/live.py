@@ -162,21 +162,16 @@ def look(follower: Follower) -> bool:
     if news.epoch != follower.told[0]:
         follower.sent.clear()
     follower.told = (news.epoch, news.version)
-    view = follower.question.view
-    layer = view.get("layer", "1")
-    names = text.names(training.experiments)
-    layer = int(layer) if layer.isdecimal() else 1
+    view, names = follower.question.view, text.names(training.experiments)
+    layer = int(view["layer"]) if view.get("layer", "").isdecimal() else 1
     now = Look(training, shown(training, busy), names, None, follower.memory, layer)
-    tab = view.get("tab", "")
-    regression = text.is_regression(training.experiments[0])
-    growing = {"curves": functools.partial(curves, now)} | tabs.growing(now, tab)
-    for key, make in growing.items():
-        alt = {"alt": text.curves_alt(now.records, names, regression)} if key == "curves" else {}
-        follower.tell(key, **_growth(follower, key, make()), **alt)
-    for key, picture in tabs.pictures(now, tab).items():
-        figure = picture()
-        if figure is not None:
-            follower.tell(key, stage="whole", figure=figure)
+    alt = text.curves_alt(now.records, names, text.is_regression(training.experiments[0]))
+    follower.tell("curves", **_growth(follower, "curves", curves(now)), alt=alt)
+    drawn = tabs.drawn(now, view.get("tab", ""))
+    if drawn is not None:
+        key, figure, grows = drawn
+        whole = {"stage": "whole", "figure": figure}
+        follower.tell(key, **(_growth(follower, key, figure) if grows else whole))
     if not busy or time.monotonic() > follower.spoken + CALM:
         said = verdicts(training, now.records, view.get("goal", ""))
         follower.tell("verdicts", html=said)

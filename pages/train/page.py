@@ -7,7 +7,7 @@ words further (`pages.train.live`), and the page runs again when it has come to 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 
 import streamlit as st
@@ -15,11 +15,12 @@ import streamlit as st
 from pages.train import downloads, job, live, tabs, text
 from pages.train.look import Look, shown
 from pages.train.transport import transport
-from pages.ui import controls, layout, notices, page_settings, session, views
+from pages.ui import controls, layout, notices, page_settings, session, setting, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import plain
 from pages.ui.words import words
 from snn_core.cost import refuse_training
+from snn_core.jobs import Failure
 from snn_core.spec import Experiment
 from snn_core.train import checkpoint_at
 from snn_core.train.live import Training, fits, go_back, history, only_rates_differ, set_rates
@@ -44,21 +45,20 @@ def main() -> None:
             notices.link_problems()
             training = _training()
             look = _look(training) if training is not None else None
-            asked = look is not None and _questions(look)
+            asked = look is not None and _questions(look, arms)
     if look is not None:
         with place:
-            _transport(look, asked)
-            _results(look)
-    with right:
-        if look is not None:
-            with st.container(key="details"):
-                _take_away(look.training, look.at)
+            question = _question(look)
+            _transport(look, asked, question)
+            _results(look, question)
+        with right, st.container(key="details"):
+            _take_away(look.training, look.at)
 
 
 def _arms() -> tuple[Experiment, ...] | None:
     """Returns the arms that are set up, None where they do not go together."""
     try:
-        return session.arms(controls.used)
+        return session.arms(setting.used)
     except ValueError:
         return None
 
@@ -71,7 +71,7 @@ def _training() -> Training | None:
     named = st.query_params.get(session.JOB, "")
     training = job.current() or job.adopt(named)
     try:
-        arms = session.arms(controls.used)
+        arms = session.arms(setting.used)
         if training is None or training.experiments != arms:
             refuse_training(arms)
         if training is None or job.is_forgotten(training) or _to_restart(training, arms):
@@ -126,7 +126,8 @@ def _begin(arms: tuple[Experiment, ...]) -> Training:
 
 def _look(training: Training) -> Look:
     """What is drawn of it: at rest also of an earlier step, until a newer one is made."""
-    busy, records = job.is_busy(training), shown(training, job.is_busy(training))
+    busy = job.is_busy(training)
+    records = shown(training, busy)
     at, last = st.session_state.get("train.at", (0, -1))
     epoch = training.job.since().epoch
     at = None if busy or not records or (epoch, records[-1].step) != last else at
@@ -137,13 +138,11 @@ def _look(training: Training) -> Look:
 # What is asked and told beside the result
 
 
-def _questions(look: Look) -> bool:
+def _questions(look: Look, arms: tuple[Experiment, ...] | None) -> bool:
     """Says what stands in the way, and asks what to do; returns whether the settings differ."""
     training = look.training
-    failure = training.job.failure
-    if failure is not None:
-        _failed(failure.kind, failure.message, failure.trace)
-    arms = _arms()
+    if training.job.failure is not None:
+        _failed(training.job.failure)
     changed = arms not in (None, training.experiments)
     if not job.steers(training):
         _watching(training, changed)
@@ -158,11 +157,11 @@ def _questions(look: Look) -> bool:
     return changed
 
 
-def _failed(kind: str, message: str, trace: str) -> None:
-    if kind in ("ValueError", "SettingError"):
-        st.error(plain(message))
+def _failed(failure: Failure) -> None:
+    if failure.kind in ("ValueError", "SettingError"):
+        st.error(plain(failure.message))
         return
-    logging.getLogger(__name__).error("training failed\n%s", trace)
+    logging.getLogger(__name__).error("training failed\n%s", failure.trace)
     st.error("The training failed on the server; the reason is in its log. Try smaller networks.")
 
 
@@ -212,25 +211,16 @@ def _keep_settings(training: Training) -> None:
 # Steering, where the page does it rather than the channel
 
 
-def _transport(look: Look, asked: bool) -> None:
+def _transport(look: Look, asked: bool, question: Mapping[str, object]) -> None:
     training, back = look.training, None
     mine = job.steers(training)
     if look.records and look.records[-1].step > 0 and not job.is_busy(training):
         last = look.records[-1].step
         goes_on = mine and look.step < last and not asked
-        back = {
-            "at": look.step,
-            "last": last,
-            "kept": _kept(training, look.step) if goes_on else None,
-        }
-    speed = transport(
-        live.status(training),
-        _question(look),
-        mine,
-        _acting(training),
-        back,
-        partial(_look_at, training),
-    )
+        kept = _kept(training, look.step) if goes_on else None
+        back = {"at": look.step, "last": last, "kept": kept}
+    act, look_at = partial(_act, training), partial(_look_at, training)
+    speed = transport(live.status(training), question, mine, act, back, look_at)
     if mine:
         training.job.speed = speed
 
@@ -243,30 +233,26 @@ def _look_at(training: Training, wanted: int) -> None:
     st.session_state["train.at"] = (None if at == steps[-1] else at, last)
 
 
-def _acting(training: Training) -> Callable[[str, int], None]:
-    """Returns what a button does. A training that is over gets a thread again, to go on with.
+def _act(training: Training, what: str, count: int) -> None:
+    """Does what a button says. A training that is over gets a thread again, to go on with.
 
     Nothing happens to another visitor's training.
     """
-
-    def act(what: str, count: int) -> None:
-        if not job.steers(training):
-            return
-        if what == "go_on":
-            _go_on(training, count)
-        elif what == "new_weights":
-            _restart(job.is_busy(training))
-            controls.new_weights()
-        elif what == "reset" and not training.job.alive:
-            _restart(False)
-        else:
-            if what in ("play", "step") and not training.job.alive:
-                job.revive(training)
-            live.act(training, what, count)
-            if what in ("step", "reset"):
-                training.job.wait(FIRST)
-
-    return act
+    if not job.steers(training):
+        return
+    if what == "go_on":
+        _go_on(training, count)
+    elif what == "new_weights":
+        _restart(job.is_busy(training))
+        controls.new_weights()
+    elif what == "reset" and not training.job.alive:
+        _restart(False)
+    else:
+        if what in ("play", "step") and not training.job.alive:
+            job.revive(training)
+        live.act(training, what, count)
+        if what in ("step", "reset"):
+            training.job.wait(FIRST)
 
 
 def _restart(playing: bool) -> None:
@@ -295,14 +281,14 @@ def _go_on(training: Training, at: int | None, arms: tuple[Experiment, ...] | No
 # The result
 
 
-def _results(look: Look) -> None:
+def _results(look: Look, question: Mapping[str, object]) -> None:
     """Draws the curves, the verdicts and the tabs, as of the step that is looked at."""
     training, records, at = look.training, look.records, look.at
     if not records:
         return
     busy = job.is_busy(training)
     alt = text.curves_alt(records, look.names, text.is_regression(training.experiments[0]))
-    plotly_view(live.curves(look), "curves", alt, live=busy, question=_question(look))
+    plotly_view(live.curves(look), "curves", alt, live=busy, question=question)
     sentence, why = text.CURVES
     notices.explained(f"{sentence} {text.changes(training.notes)}", why)
     tabs.draw_tabs(look)

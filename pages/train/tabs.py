@@ -28,7 +28,7 @@ from snn_core.train import (
     histograms,
 )
 
-__all__ = ["TABS", "draw_tabs", "growing", "names", "pictures"]
+__all__ = ["TABS", "draw_tabs", "drawn", "names"]
 
 COARSE, FINE = 24, 48  # points on a side of a decision boundary, while it runs and at rest
 QUICK = 0.2  # seconds
@@ -90,25 +90,14 @@ def names(look: Look) -> list[str]:
     return [name for name in TABS if plane or name != "Boundary"]
 
 
-def growing(look: Look, tab: str) -> dict[str, Callable[[], Drawing]]:
-    """Returns how to make a tab's figure that grows with every record, by its key."""
-    known = TABS.get(tab)
-    if known is None or not known.grows:
-        return {}
-    return {known.key: lambda: known.figure(look, look.records)}
+def drawn(look: Look, name: str) -> tuple[str, Drawing, bool] | None:
+    """Returns the key of a tab's figure, the figure, and whether it grows with every record.
 
-
-def pictures(look: Look, tab: str) -> dict[str, Callable[[], Drawing | None]]:
-    """Returns how to make a tab's figure that is another at every step, by its key."""
-    known = TABS.get(tab)
-    if known is None or known.grows:
-        return {}
-
-    def picture() -> Drawing | None:
-        found, _ = known.found(look)
-        return known.figure(look, found) if found else None
-
-    return {known.key: picture}
+    None where there is no such tab, or nothing to draw yet.
+    """
+    tab = TABS.get(name)
+    found = tab.found(look)[0] if tab else ()
+    return (tab.key, tab.figure(look, found), tab.grows) if tab and found else None
 
 
 def _layers(*quantities: str) -> Callable[[Look, Any], str]:

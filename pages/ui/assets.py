@@ -9,16 +9,19 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.components import v2
 
-__all__ = ["PLOTLY", "ROUTE", "Preload", "url"]
+__all__ = ["PLOTLY", "ROUTE", "Preload", "component", "url"]
 
 _FOLDER = Path(__file__).parent / "served"
 PLOTLY = _FOLDER / "plotly-cartesian.min.js"
@@ -30,6 +33,21 @@ _ADDRESS = f"served/{_HASH[:12]}"
 def url(name: str) -> str:
     """Returns a file's address, relative to the app's root."""
     return f"{_ADDRESS}/{name}"
+
+
+def component(module: str, name: str, html: str = "", **options: bool) -> Callable[..., Any]:
+    """Returns a component made of the style sheet, the script and the HTML beside a module.
+
+    In the script ``LIVE`` and ``VIEW`` stand for the addresses of ``live.js`` and ``view.js``.
+    """
+
+    def beside(kind: str) -> str:
+        (found,) = Path(module).parent.glob(f"*.{kind}")
+        return found.read_text()
+
+    js = beside("js").replace("LIVE", url("live.js")).replace("VIEW", url("view.js"))
+    html = html or beside("html")
+    return v2.component(name, html=html, css=beside("css"), js=js, **options)
 
 
 _FILES = {file.name: file for file in _FOLDER.iterdir()}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.spec import (
     LETTERS,
+    Experiment,
     NetworkSpec,
     TrainingSpec,
     arm_of,
@@ -21,6 +22,7 @@ from snn_core.spec import (
 
 __all__ = [
     "ARM",
+    "DECLARED",
     "KNOB",
     "MAP",
     "PROPAGATE",
@@ -37,6 +39,13 @@ ARM = (
     "normalization_position", "dropout", "dropout_rate",
 )  # fmt: skip
 
+# Every setting that the spec declares, in its order; each has a default.
+DECLARED: dict[str, Field[Any]] = {
+    f.name: f
+    for owner in (NetworkSpec, Experiment, TrainingSpec)
+    for f in fields(owner)
+    if f.metadata
+}
 Value = bool | int | float | str
 Values = dict[str, Value]
 
@@ -76,12 +85,7 @@ def own_parts(values: Mapping[str, Value]) -> Values:
 
 
 def _shared_by_most(values: Values, letters: Sequence[str]) -> Values:
-    usual: dict[str, Any] = {
-        f.name: f.default
-        for kind in (NetworkSpec, TrainingSpec)
-        for f in fields(kind)
-        if f.metadata and f.name not in ARM
-    }
+    usual = {name: f.default for name, f in DECLARED.items() if name not in ARM}
     for name in {bare for letter, bare in map(arm_of, values) if letter and bare in usual}:
         each: dict[str, Any] = {x: merged(values, x).get(name, usual[name]) for x in letters}
         most = max(each.values(), key=list(each.values()).count)

@@ -41,7 +41,6 @@ __all__ = [
     "quartiles",
     "rgba",
     "scatter",
-    "seeds_and_median",
 ]
 
 # The light palette, in the order of config.toml's chartCategoricalColors; the chart component
@@ -201,22 +200,9 @@ def line(
     return drawn | {"line": {"color": colour, "width": 2.5, **style}}
 
 
-def predicted(x: np.ndarray, y: np.ndarray, name: str = "predicted", colour: str = INK) -> Drawing:
+def predicted(x: np.ndarray, y: np.ndarray, name: str) -> Drawing:
     """Returns the dashed line that always means a prediction."""
-    return line(x, y, colour, name, "predicted", width=2, dash="dash")
-
-
-def _seed_lines(x: np.ndarray, values: np.ndarray, colour: str) -> Drawing:
-    """Returns every row of ``(seeds, layers)`` as a faint line, all in one trace."""
-    gap = np.full((len(values), 1), np.nan)
-    style = {"color": rgba(colour, 0.3 if len(values) <= 16 else 0.15), "width": 1}
-    return scatter(
-        np.tile(np.append(x.astype(float), np.nan), len(values)),
-        drawable(np.hstack([values, gap])).ravel(),
-        line=style,
-        name="each seed",
-        legendgroup="seeds",
-    )
+    return line(x, y, INK, name, "predicted", width=2, dash="dash")
 
 
 def band(
@@ -240,19 +226,6 @@ def box(across: Ends, along: Ends, **style: object) -> Drawing:
     """Returns the rectangle between two ends on the x axis and two on the y axis."""
     (x0, x1), (y0, y1) = across, along
     return {"type": "rect", "x0": x0, "x1": x1, "y0": y0, "y1": y1} | style
-
-
-def seeds_and_median(
-    x: np.ndarray, values: np.ndarray, colour: str, name: str = "median", log: bool = False
-) -> list[Drawing]:
-    """Returns the middle half of the seeds as a band, every seed, and their median."""
-    shown = positive(values) if log else values
-    low, middle, high = quartiles(shown)
-    return [
-        band(x, low, high, colour, "middle", 0.2),
-        _seed_lines(x, shown, colour),
-        line(x, middle, colour, name, "median"),
-    ]
 
 
 def quartiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

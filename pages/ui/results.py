@@ -26,12 +26,14 @@ __all__ = [
     "kept",
     "propagation",
     "release",
+    "sign_of_life",
     "stopped",
     "turn",
     "variants",
 ]
 
 _TABS = ((True, False), (False, True))  # what they ask for: gradients, the costlier statistics
+Tell = Callable[..., None]  # the share that is done, and what else there is to say
 PATIENCE = 1.0  # seconds without a sign of life that nobody minds, judged by the pace so far
 
 
@@ -61,9 +63,9 @@ def propagation(
     changed = threading.Event()
     under_way = work.ask(visitor, key, lambda each: changed.set())
     try:
-        with _sign_of_life(key, place) as tell:
+        with sign_of_life(place, f"sign {key[1:]}", _stop, experiment) as tell:
             while not under_way.over.wait(0.05):
-                tell(under_way.share, "")
+                tell(under_way.share)
     finally:
         work.leave(visitor)
     if under_way.failure is not None:
@@ -91,40 +93,34 @@ def fullest(p: Propagation) -> Propagation:
 
 def variants(experiment: Experiment) -> tuple[Grid, tuple[Cell, ...]] | None:
     """Returns the table of the experiment's variants, or None when the person stopped it."""
-    place = st.empty()
-    key = (experiment, "variants")
-    found = cache.results().get(key)
-    if found is not None:
-        return found
-    if stopped(experiment):
-        return None
-    layout = lay_out(experiment)
-    with _sign_of_life(key, place) as tell, turn(_turn(), tell):
-        cells = tuple(fill(layout, lambda done: tell(done, "")))
-        cache.results().put(key, (layout, cells))
-    return layout, cells
+
+    def make(tell: Tell) -> tuple[Grid, tuple[Cell, ...]]:
+        layout = lay_out(experiment)
+        return layout, tuple(fill(layout, tell))
+
+    return _alone((experiment, "variants"), experiment, "variants", make)
 
 
 def fan_in(
     activation: str, parameters: tuple[tuple[str, float], ...], mean: float, shown: Experiment
 ) -> FanIn | None:
     """Returns the experiment on fan-in, or None when the person stopped it on this page."""
+
+    def make(tell: Tell) -> FanIn:
+        own = dict(parameters)
+        return fan_in_experiment(activation, mean=mean, progress=tell, activation_parameters=own)
+
+    return _alone(("fan_in", activation, parameters, mean), shown, "fan_in", make)
+
+
+def _alone(key: Hashable, shown: Experiment, what: str, make: Callable[[Tell], Any]) -> Any:  # noqa: ANN401
+    """What ``make`` returns, kept by that key; None where it is stopped for what is shown."""
     place = st.empty()
-    key = ("fan_in", activation, parameters, mean)
     found = cache.results().get(key)
-    if found is not None:
+    if found is not None or stopped(shown):
         return found
-    if stopped(shown):
-        return None
-    with _sign_of_life((shown, "fan_in"), place) as tell, turn(_turn(), tell):
-        found = fan_in_experiment(
-            activation,
-            mean=mean,
-            progress=lambda done: tell(done, ""),
-            activation_parameters=dict(parameters),
-        )
-        cache.results().put(key, found)
-    return found
+    with sign_of_life(place, f"sign {what}", _stop, shown) as tell, turn(_turn(), tell):
+        return kept(key, lambda: make(tell))
 
 
 def kept(key: Hashable, make: Callable[[], Any]) -> Any:  # noqa: ANN401  what make returns
@@ -136,46 +132,35 @@ def kept(key: Hashable, make: Callable[[], Any]) -> Any:  # noqa: ANN401  what m
     return found
 
 
-class _Sign:
-    """A progress bar and a Stop button that appear only when they are needed.
+@contextmanager
+def sign_of_life(
+    place: DeltaGenerator, key: str, stop: Callable[..., None], *args: object
+) -> Iterator[Tell]:
+    """Gives what shows a progress bar and a button that stops, once they are needed.
 
     Their place is there also for what is known already: else whatever follows would have another
     place than before, and the browser would make its chart anew.
     """
+    start, told, bar = time.monotonic(), 0.0, None
 
-    def __init__(self, key: tuple[Experiment, *tuple[object, ...]], place: DeltaGenerator) -> None:
-        self.key, self.place, self.bar = key, place, None
-        self.start, self.told = time.monotonic(), 0.0
-
-    def show(self) -> None:
-        experiment, *which = self.key  # a page may show two at once
-        floating = f"sign {which}"  # page.css has it float: nothing is pushed aside
-        row = self.place.container(horizontal=True, vertical_alignment="center", key=floating)
-        self.bar = row.progress(0.0, "Propagating")
-        row.button("Stop", key=f"stop.{which}", on_click=_stop, args=(experiment,))
-
-    def __call__(self, done: float, text: str) -> bool:
+    def tell(done: float, text: str = "") -> None:
+        nonlocal told, bar
         now = time.monotonic()
-        spent = now - self.start
-        if self.bar is None and spent > PATIENCE / 4 and spent > PATIENCE * done:
-            self.show()
-        if self.bar is not None and now - self.told > 0.1:
-            self.bar.progress(min(max(done, 0.0), 1.0), text or f"Propagating, {100 * done:.0f} %")
-            self.told = now
-        return True
+        spent, said = now - start, text or f"Propagating, {100 * done:.0f} %"
+        if bar is None and spent > PATIENCE / 4 and spent > PATIENCE * done:
+            row = place.container(horizontal=True, vertical_alignment="center", key=key)
+            bar = row.progress(0.0, said)
+            row.button("Stop", key=f"stop.{key}", on_click=stop, args=args)
+        if bar is not None and now - told > 0.1:
+            bar.progress(min(max(done, 0.0), 1.0), said)
+            told = now
+
+    yield tell
+    place.empty()
 
 
 @contextmanager
-def _sign_of_life(
-    key: tuple[Experiment, *tuple[object, ...]], place: DeltaGenerator
-) -> Iterator[_Sign]:
-    sign = _Sign(key, place)
-    yield sign
-    sign.place.empty()
-
-
-@contextmanager
-def turn(lane: threading.Semaphore, tell: Callable[[float, str], object]) -> Iterator[None]:
+def turn(lane: threading.Semaphore, tell: Tell) -> Iterator[None]:
     """Waits for a free place, giving signs of life, and gives it back whatever happens."""
     while not lane.acquire(timeout=0.1):
         tell(0.0, "Waiting for other visitors' computations")

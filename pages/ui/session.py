@@ -10,19 +10,16 @@ names the page, and ``pin.a`` to ``pin.d`` are settings to compare with, each a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields
 from typing import NoReturn
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from pages.ui.page_settings import PageSettings, Value, Values, own_parts
+from pages.ui.page_settings import DECLARED, PageSettings, Value, Values, own_parts
 from snn_core.spec import (
     LETTERS,
     Experiment,
-    NetworkSpec,
     SettingError,
-    TrainingSpec,
     arm_of,
     arm_settings,
     arms_to_query,
@@ -42,7 +39,6 @@ __all__ = [
     "default",
     "dismiss",
     "experiment",
-    "is_open",
     "key",
     "letters",
     "link",
@@ -75,7 +71,6 @@ Used = Callable[[str, Mapping[str, Value]], bool]
 VIEW = "view."
 JOB = "job"
 PIN = "pin."
-FOLDS = {"open": True, "closed": False}  # in a link, and as Streamlit has it
 LONGEST_PIN = 2000  # characters
 MOST_UNDONE = 30
 
@@ -120,8 +115,7 @@ def open_link(at: PageSettings) -> None:
     pinned, unread = _read_pins({k: v for k, v in url.items() if k.startswith(PIN)})
     seen = url if query else {**at.opening_views, **url}
     names = [VIEW + name for name in (*at.views, *at.numbers) if VIEW + name in seen]
-    looked = {name: FOLDS.get(seen[name], seen[name][:40]) for name in names}
-    _put(opened | looked, views=True)
+    _put(opened | {name: seen[name][:40] for name in names}, views=True)
     st.session_state[_own("pins")] = pinned
     st.session_state[_own("link")] = url
     found = [*found, *unread]
@@ -160,8 +154,8 @@ def _looked_at() -> dict[str, str]:
         if bare in numbers:
             text, common = f"{number(bare):.12g}", f"{numbers[bare]:.12g}"
         else:
-            text = next((k for k, v in FOLDS.items() if v is shown), str(shown))
-            common = usual.get(bare)  # unknown before it is drawn: then the link goes on to say it
+            # the usual is unknown before it is drawn: then the link goes on to say it
+            text, common = str(shown), usual.get(bare)
         if text != common:
             found[name] = text
     return found
@@ -202,11 +196,7 @@ def number(name: str) -> float:
 
 def default(name: str) -> Value | None:
     """Returns the default of a setting that the spec declares, None for any other key."""
-    for kind in (NetworkSpec, Experiment, TrainingSpec):
-        for each in fields(kind):
-            if each.name == name and each.metadata and each.default is not MISSING:
-                return each.default
-    return None
+    return getattr(DECLARED.get(name), "default", None)
 
 
 def touch() -> None:
@@ -443,9 +433,3 @@ def view(name: str, allowed: Sequence[str]) -> str:
     st.session_state.setdefault(_own("usual"), {})[name] = allowed[0]
     shown = str(st.session_state.get(key(VIEW + name)))
     return shown if shown in allowed else allowed[0]
-
-
-def is_open(name: str) -> bool:
-    """Returns whether what can be folded away is unfolded; at first it is not."""
-    st.session_state.setdefault(_own("usual"), {})[name] = "closed"
-    return st.session_state.get(key(VIEW + name)) is True

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, fields
 
+from pages.ui.page_settings import DECLARED
 from snn_core.activations import formula, is_formula
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, settings
+from snn_core.spec import Experiment, settings
 from snn_core.wording import count
 
 __all__ = [
@@ -71,9 +71,9 @@ def scrolling(label: str, table: str) -> str:
 
 def option_name(name: str, value: str) -> str:
     """Returns what a person calls one of a setting's options, or a formula, cut to its length."""
-    if _field(name).metadata["own"] and is_formula(value):
+    if DECLARED[name].metadata["own"] and is_formula(value):
         return formula(value).label
-    table = _field(name).metadata["options"]
+    table = DECLARED[name].metadata["options"]
     label = getattr(table[value], "label", "") if isinstance(table, Mapping) else ""
     return label or OPTIONS.get(value, value)
 
@@ -81,9 +81,8 @@ def option_name(name: str, value: str) -> str:
 def setting_name(key: str) -> str:
     """Returns what a person calls a setting, or the parameter of the part that it chooses."""
     name, _, parameter = key.partition(".")
-    return f"{_field(name).metadata['label']}: {parameter}" if parameter else (
-        str(_field(name).metadata["label"])
-    )  # fmt: skip
+    label = str(DECLARED[name].metadata["label"])
+    return f"{label}: {parameter}" if parameter else label
 
 
 def value_name(key: str, given: object) -> str:
@@ -92,26 +91,24 @@ def value_name(key: str, given: object) -> str:
         return "yes" if given else "no"
     if isinstance(given, float):
         return f"{given:g}"
-    known = "." not in key and _field(key).metadata["options"] is not None
+    known = "." not in key and DECLARED[key].metadata["options"] is not None
     return option_name(key, str(given)) if known else str(given)
 
 
 def describe(name: str, given: object) -> str:
     """Returns a setting and its value in a few words."""
-    if _field(name).metadata["options"] is not None and given != "none":
+    if DECLARED[name].metadata["options"] is not None and given != "none":
         return value_name(name, given)
+    label = setting_name(name).lower()
     if given is False or given == "none":
-        return f"no {setting_name(name).lower()}"
-    return (
-        setting_name(name).lower()
-        if given is True
-        else f"{setting_name(name).lower()} {value_name(name, given)}"
-    )
+        return f"no {label}"
+    return label if given is True else f"{label} {value_name(name, given)}"
 
 
 def caption(experiment: Experiment) -> str:
     """Returns a setting in one line: its main values, then all that are not the default.
 
+    >>> from snn_core.spec import NetworkSpec
     >>> caption(Experiment(NetworkSpec(depth=16, residual=True), seeds=1))
     'SELU, LeCun normal (untruncated), depth 16, width 256, 1 seed, residual connections'
     """
@@ -133,8 +130,3 @@ def caption(experiment: Experiment) -> str:
 
 def _parameter(key: str, given: object) -> str:
     return f"{key.partition('.')[2]} {value_name(key, given)}".replace("_", " ")
-
-
-def _field(name: str) -> Field[object]:
-    owners = (NetworkSpec, Experiment, TrainingSpec)
-    return next(f for owner in owners for f in fields(owner) if f.name == name)

@@ -9,23 +9,19 @@ import streamlit as st
 
 from pages.ui import session
 
-__all__ = ["choose", "fold", "layer", "tabs"]
+__all__ = ["choose", "fold", "holding", "layer", "tabs"]
+
+SHOWN = ".shown"
+FOLDS = ("closed", "open")  # in a link; at first closed
 
 
-def _key(name: str, chosen: object) -> str:
-    """Returns the key of the widget that shows a view, once the session has what it is to show."""
-    key = session.key(session.VIEW + name)
-    if st.session_state.get(key) != chosen:
-        st.session_state[key] = chosen
-    return key
+def holding(name: str, chosen: object, beside: str = "") -> str:
+    """Returns the key of the widget that shows a view, once the session has what it is to show.
 
-
-def _shown(name: str, chosen: object) -> str:
-    """Returns the key of a widget that Streamlit forgets when its page is left: tabs, expanders.
-
-    They know no `persist_state`, so what they show is kept beside them, by `_keep`.
+    Streamlit forgets what tabs and expanders show when their page is left, for they know no
+    `persist_state`. So their key is another one, ``beside`` the view's, which `_keep` sets.
     """
-    key = f"{session.key(session.VIEW + name)}.shown"
+    key = session.key(session.VIEW + name) + beside
     if st.session_state.get(key) != chosen:
         st.session_state[key] = chosen
     return key
@@ -34,7 +30,8 @@ def _shown(name: str, chosen: object) -> str:
 def _keep(name: str) -> None:
     session.touch()
     key = session.key(session.VIEW + name)
-    st.session_state[key] = st.session_state[f"{key}.shown"]
+    shown = st.session_state[key + SHOWN]
+    st.session_state[key] = FOLDS[shown] if isinstance(shown, bool) else shown
 
 
 def choose(
@@ -49,7 +46,7 @@ def choose(
     return st.selectbox(
         label,
         options,
-        key=_key(name, session.view(name, options)),
+        key=holding(name, session.view(name, options)),
         persist_state="session",
         on_change=session.touch,
         format_func=format_func,
@@ -68,7 +65,7 @@ def layer(depth: int, usual: int, about: str) -> int:
         "Layer",
         1,
         depth,
-        key=_key("layer", chosen),
+        key=holding("layer", chosen),
         persist_state="session",
         on_change=session.touch,
         help=f"The hidden layer whose {about} are shown; 1 is the first.",
@@ -80,7 +77,7 @@ def tabs(names: Sequence[str]) -> Sequence[Any]:
 
     Not by their default: with another one they would be other tabs, and a click on those lost.
     """
-    key = _shown("tab", session.view("tab", names))
+    key = holding("tab", session.view("tab", names), SHOWN)
     return st.tabs(list(names), key=key, on_change=_keep, args=("tab",))
 
 
@@ -89,5 +86,5 @@ def fold(name: str, label: str) -> Any:  # noqa: ANN401  whatever Streamlit's ex
 
     What nobody has asked for would take the browser as long to build as what is seen.
     """
-    key = _shown(name, session.is_open(name))
+    key = holding(name, session.view(name, FOLDS) == FOLDS[True], SHOWN)
     return st.expander(label, key=key, on_change=_keep, args=(name,))

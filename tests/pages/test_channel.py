@@ -31,12 +31,13 @@ from pages.train.live import curves as figures_now
 from pages.train.look import Look, shown
 from pages.ui import page_settings, warm_up
 from pages.ui.live import cache, channel, work
-from pages.ui.live.frames import framed, unframed
+from pages.ui.live.frames import framed
 from pages.ui.visitor import COOKIE
 from snn_core.activations import ACTIVATIONS
 from snn_core.propagate import Pass, Stopped, Watch, run
 from snn_core.spec import Experiment, NetworkSpec, from_query
 from snn_core.train.live import Training, history
+from tests.frames import unframed
 
 SMALL = {"depth": "4", "width": "16", "batch": "16", "seeds": "3"}
 ORIGIN = {"origin": "http://testserver"}

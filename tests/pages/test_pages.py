@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from pages.propagate import text
-from pages.ui import controls, page_settings, results, session
+from pages.ui import controls, page_settings, results, session, setting
 from pages.ui.live import cache, work
+from pages.ui.slider import Number, _told
 from snn_core.activations import SELU_FORMULA
 from snn_core.propagate import Propagation, Stopped, run
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, from_query
+from snn_core.spec import Experiment, NetworkSpec, from_query
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(ROOT.glob("pages/*/page.py"))
@@ -58,8 +59,8 @@ def control(at: AppTest, kind: str, name: str) -> Any:
     return found
 
 
-def set_number(at: AppTest, name: str, value: float) -> AppTest:
-    """Sets a number as its slider does: the session's value is the setting."""
+def set_number(at: AppTest, name: str, value: float | str) -> AppTest:
+    """Sets a number or a view as its widget does: the session's value is the setting."""
     at.session_state[f"{at.session_state['page'].name}/{name}"] = value
     at.session_state["touched"] = True
     return healthy(at.run())
@@ -139,12 +140,10 @@ def test_a_number_between_the_stops_is_one_of_them_while_it_is_set() -> None:
     {"value": True}, {"value": 2.5}, {"value": -3}, {"value": [1]},
 ])  # fmt: skip
 def test_a_number_takes_no_report_but_a_value_within_the_bounds(said: Any) -> None:
-    width = controls.Number("width", "Width", 1, 4096, "", 1)
-    with (
-        patch("pages.ui.slider.st.session_state", {"number:width": said}),
-        patch.object(controls, "_take", side_effect=AssertionError("taken over")),
-    ):
-        controls._told(width, "number:width")
+    width, taken = Number("width", "Width", 1, 4096, "", 1), Mock()
+    with patch("pages.ui.slider.st.session_state", {"number:width": said}):
+        _told(width, "number:width", taken)
+    assert not taken.called
 
 
 def numbers(at: AppTest) -> list[str]:
@@ -168,7 +167,7 @@ def test_every_setting_of_the_spec_has_a_control_with_help() -> None:
             for each in (c for c in group if (c.key or "").startswith("propagate/")):
                 seen.add(each.key.removeprefix("propagate/"))
                 assert each.help, each.key
-    known = set(controls.declared()) - {"device"}  # shown where there is a choice
+    known = set(controls.PROPAGATION) - {"device"}  # shown where there is a choice
     assert known <= seen
 
 
@@ -176,12 +175,12 @@ def test_what_is_folded_is_not_built_and_keeps_its_settings() -> None:
     at = opened(SMALL | {"residual": "1"})
     assert not [each for each in at.toggle if each.key == "propagate/residual"]
     figure = chart(at)["figure"]
-    set_number(at, "view.more", True)
+    set_number(at, "view.more", "open")
     assert control(at, "toggle", "residual").value and link(at)["view.more"] == "open"
     set_to(at, "toggle", "residual", False)
     assert chart(at)["figure"] != figure
     set_to(at, "toggle", "residual", True)
-    set_number(at, "view.more", False)
+    set_number(at, "view.more", "closed")
     assert not [each for each in at.toggle if each.key == "propagate/residual"]
     assert chart(at)["figure"] == figure
     assert link(at)["residual"] == "1" and "view.more" not in link(at)
@@ -193,7 +192,7 @@ def test_a_widget_that_is_gone_is_not_listened_to() -> None:
     set_to(at, "toggle", "residual", True)
     said = control(at, "toggle", "residual")._widget_state
     assert link(at)["residual"] == "1"
-    set_number(at, "view.more", False)
+    set_number(at, "view.more", "closed")
     healthy(at.button(key="reset").click().run())
     assert "residual" not in link(at)
     reported = at._tree.get_widget_states()
@@ -201,7 +200,7 @@ def test_a_widget_that_is_gone_is_not_listened_to() -> None:
     with patch.object(type(at._tree), "get_widget_states", return_value=reported):
         healthy(at.run())
     assert "residual" not in link(at)
-    set_number(at, "view.more", True)
+    set_number(at, "view.more", "open")
     assert control(at, "toggle", "residual").value is False
 
 
@@ -249,11 +248,11 @@ def test_downloads_call_a_pin_by_its_own_letter_where_another_is_refused() -> No
 
 
 def test_grouping_tables_name_only_settings() -> None:
-    known = set(controls.declared(NetworkSpec, Experiment, TrainingSpec))
+    known = set(page_settings.DECLARED)
     groups = (*controls.GROUPS.values(), *controls.TRAINING.values(), page_settings.ARM)
     named = {name for names in groups for name in names}
-    needed = {other for needs in controls.NEEDS.values() for other in needs}
-    assert named | set(controls.NEEDS) | needed | set(controls.SLIDERS) <= known
+    needed = {other for needs in setting.NEEDS.values() for other in needs}
+    assert named | set(setting.NEEDS) | needed | set(setting.SLIDERS) <= known
 
 
 def test_a_part_shows_its_own_parameters_only() -> None:
@@ -304,8 +303,8 @@ def state_problems(at: AppTest) -> list[str]:
     return at.session_state["propagate#problems"]
 
 
-KEYS = st.sampled_from([*controls.declared(), "activation.alpha", "view.tab", "view.layer", "page",
-                        "view.axis", "activation.__class__", "x"])  # fmt: skip
+KEYS = st.sampled_from([*controls.PROPAGATION, "activation.alpha", "view.tab", "view.layer",
+                        "page", "view.axis", "activation.__class__", "x"])  # fmt: skip
 VALUES = st.one_of(
     st.sampled_from(["", "nan", "-1", "1e999", "9" * 5000, "../..", "cnn", "relu", "0", "<b>"]),
     st.text(max_size=30).filter(lambda text: "\x00" not in text),
@@ -393,7 +392,7 @@ def test_the_cache_forgets_the_oldest_first_and_is_bounded() -> None:
 
 
 def test_the_state_has_a_default_for_every_setting() -> None:
-    assert all(session.default(name) is not None for name in controls.declared())
+    assert all(session.default(name) is not None for name in page_settings.DECLARED)
 
 
 def test_an_accident_in_the_core_is_one_sentence_and_the_page_goes_on() -> None:

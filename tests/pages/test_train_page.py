@@ -25,12 +25,10 @@ from streamlit.testing.v1 import AppTest
 
 from pages.train import downloads, figures, job, layer_figures, tabs, text
 from pages.train.arm_traces import LETTER, ROUNDING, Curve, heading, letters, log_ticks
-from pages.ui import controls, page_settings, panels
+from pages.ui import controls, page_settings, panels, slider
 from pages.ui.chart.delta import numbers
 from snn_core.spec import (
-    Experiment,
     NetworkSpec,
-    TrainingSpec,
     arm_settings,
     arms_from_query,
     arms_to_query,
@@ -551,8 +549,8 @@ def test_every_setting_of_a_training_has_a_control_with_its_help() -> None:
             for each in (c for c in group if (c.key or "").startswith("train/")):
                 seen.add(each.key.removeprefix("train/").removeprefix("a."))
                 assert each.help, each.key
-    known = set(controls.declared(NetworkSpec, Experiment, TrainingSpec))
-    assert known - {"device", *controls._OF_PROPAGATION} <= seen
+    known = set(controls.TRAINED)
+    assert known - {"device"} <= seen
 
 
 def component_keys(at: AppTest) -> list[str]:
@@ -795,22 +793,21 @@ def test_the_count_moves_between_slow_records() -> None:
     assert "arm" not in text.pace(fast[:2], 30, "running", (13, 10, 10))[1]
 
 
-@pytest.mark.parametrize("owner", [NetworkSpec, Experiment, TrainingSpec])
 @given(share=st.integers(0, 1000).map(lambda k: k / 1000))
-def test_the_next_value_up_is_within_reach(owner: type, share: float) -> None:
-    for name, field in controls.declared(owner).items():
+def test_the_next_value_up_is_within_reach(share: float) -> None:
+    for name, field in page_settings.DECLARED.items():
         low, high = field.metadata["low"], field.metadata["high"]
         if low is None or not isinstance(field.default, float):
             continue
         value = low + share * (high - low)
-        step = controls._step(low, high, value)
+        step = slider._step(low, high, value)
         assert step > 0 and (value + step <= high * 1.001 or high - value < 1e-9 * high), name
 
 
 def test_a_momentum_of_95_and_99_per_cent_is_some_clicks_away() -> None:
     known, value = set(), 0.9
     for _ in range(4):
-        value = round(value + controls._step(0.0, 0.999, value), 6)
+        value = round(value + slider._step(0.0, 0.999, value), 6)
         known.add(value)
     assert {0.95, 0.99} <= known and max(known) <= 0.999
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
-from streamlit.components.v2 import component
+
+from pages.ui import assets
 
 __all__ = ["cell_grid"]
 
-_HERE = pathlib.Path(__file__).parent
-_GRID = component(
-    "cell_grid",
-    html="<div class='grid'></div>",
-    css=(_HERE / "grid.css").read_text(),
-    js=(_HERE / "grid.js").read_text(),
-)
+_GRID = assets.component(__file__, "cell_grid", "<div class='grid'></div>")
 
 
 def cell_grid(

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable
 
-from streamlit.components.v2 import component
-
 from pages.propagate.contrast.comparison import compared
+from pages.ui import assets
 from snn_core.propagate import Propagation
 
 __all__ = ["compared", "contrast"]
 
-_HERE = pathlib.Path(__file__).parent
-_CONTRAST = component(
-    "contrast",
-    html=(_HERE / "contrast.html").read_text(),
-    css=(_HERE / "contrast.css").read_text(),
-    js=(_HERE / "contrast.js").read_text(),
-)
+_CONTRAST = assets.component(__file__, "contrast")
 
 
 def contrast(

@@ -10,6 +10,7 @@ import numpy as np
 from pages.ui.panels import median
 from pages.ui.text import option_name
 from snn_core.propagate import QUANTILES, Propagation
+from snn_core.theory.certificates import THEOREM_1
 from snn_core.wording import brief
 
 __all__ = ["compared"]
@@ -20,9 +21,6 @@ LEGEND = (
     "Each disc is a unit, {drawn} of {width}, as wide as its activation varies over the batch; "
     "below, the histogram of the layer's activations, 0 in the middle, the highest bars cut."
 )
-# What counts as near (0, 1): the inputs of Theorem 1 of Klambauer et al. (2017).
-NEAR_MEAN = 0.1
-NEAR_VARIANCE = (0.8, 1.5)
 FAR = 10.0  # the variance's factor from which a network loses its signal, or blows it up
 
 
@@ -63,28 +61,24 @@ def _name(p: Propagation) -> str:
 
 def _sentence(left: Propagation, right: Propagation) -> list[tuple[str, int | None]]:
     one, other = (_outcome(p).partition(": ") for p in (left, right))
-    weights = " with the very same weights " if _same_weights(left, right) else " beside it "
+    # as far as the means of omega and tau in every layer of every seed tell
+    same = np.array_equal(left.omega, right.omega) and np.array_equal(left.tau, right.tau)
     return [
         (f"{_name(left)} {one[0]}", 0),
         (f": {one[2]}; ", None),
         (_name(right), 1),
-        (weights, None),
+        (" with the very same weights " if same else " beside it ", None),
         (other[0], 1),
         (f": {other[2]}.", None),
     ]
-
-
-def _same_weights(left: Propagation, right: Propagation) -> bool:
-    """Whether the mean sum and the mean sum of squares agree in every layer of every seed."""
-    return np.array_equal(left.omega, right.omega) and np.array_equal(left.tau, right.tau)
 
 
 def _outcome(p: Propagation) -> str:
     """Returns what becomes of the signal, then after a colon the numbers that say so."""
     mean, variance = median(p.mean)[1:], median(p.variance)
     first, last = variance[0], variance[-1]
-    low, high = NEAR_VARIANCE
-    inside = (np.abs(mean) <= NEAR_MEAN) & (variance[1:] >= low) & (variance[1:] <= high)
+    (left, right), (low, high) = THEOREM_1.mean, THEOREM_1.variance  # what is near (0, 1)
+    inside = (mean >= left) & (mean <= right) & (variance[1:] >= low) & (variance[1:] <= high)
     ends = f"{brief(first)} to {brief(last)}"
     if inside.all():
         return (

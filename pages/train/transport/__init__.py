@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import pathlib
 import time
 from collections.abc import Callable, Mapping
 
 import streamlit as st
-from streamlit.components.v2 import component
 
 from pages.ui import assets, session
 
 __all__ = ["transport"]
 
-_HERE = pathlib.Path(__file__).parent
-_TRANSPORT = component(
-    "transport",
-    html=(_HERE / "transport.html").read_text(),
-    css=(_HERE / "transport.css").read_text(),
-    js=(_HERE / "transport.js").read_text().replace("LIVE", assets.url("live.js")),
-)
+_TRANSPORT = assets.component(__file__, "transport")
 KEY = "transport"
 SPEEDS = {"max": float("inf"), "10": 10.0, "5": 5.0, "2": 2.0, "1": 1.0}
 
@@ -71,9 +63,10 @@ def transport(
         "question": dict(question),
         "at": time.monotonic(),
         "steers": steers,
+        "look": dict(look) if look else None,
+        "speed": speed,
+        "speeds": [[name, _label(name)] for name in SPEEDS],
     }
-    data |= {"look": dict(look) if look else None}
-    data |= {"speed": speed, "speeds": [[name, _label(name)] for name in SPEEDS]}
     _TRANSPORT(
         key=KEY,
         data=data,

@@ -6,22 +6,20 @@ its zoom. Here one node per chart is redrawn with ``Plotly.react`` and a constan
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
-from streamlit.components.v2 import component
 
 from pages.ui import assets
 from pages.ui.chart.delta import packed
 
 __all__ = ["plotly_view"]
 
-_HERE = pathlib.Path(__file__).parent
 _LIBRARY = assets.url(assets.PLOTLY.name)
 # Plotly puts its style sheet into the document's head, which a shadow root would not see.
-_VIEW = component(
+_VIEW = assets.component(
+    __file__,
     "plotly_view",
     # In a tab whoever looks for what the keyboard can reach finds the button, and need not walk
     # through a figure's thousand nodes after every redraw.
@@ -29,8 +27,6 @@ _VIEW = component(
     "<button type='button' class='picture' title='Save this figure as a picture' hidden>PNG"
     "</button><div class='plotly-view'></div><p class='blocked' hidden>The live channel can't be "
     "opened from here, so the figure follows a moment after each change.</p></div>",
-    css=(_HERE / "view.css").read_text(),
-    js=(_HERE / "fetch.js").read_text().replace("VIEW", assets.url("view.js")),
     isolate_styles=False,
 )
 

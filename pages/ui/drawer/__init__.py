@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import streamlit as st
-from streamlit.components.v2 import component
+
+from pages.ui import assets
 
 __all__ = ["drawer"]
 
-_HERE = pathlib.Path(__file__).parent
-_DRAWER = component(
+_DRAWER = assets.component(
+    __file__,
     "drawer",
-    html="<button type='button' aria-expanded='false'><span></span>Controls</button>",
-    css=(_HERE / "drawer.css").read_text(),
-    js=(_HERE / "drawer.js").read_text(),
+    "<button type='button' aria-expanded='false'><span></span>Controls</button>",
 )
 
 

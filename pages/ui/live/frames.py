@@ -1,8 +1,8 @@
 """A message to the browser: JSON, and behind it the numbers of its arrays as they are.
 
 Four bytes say how long the JSON is; arrays stand in it as ``{"f4": [start, count]}`` with a
-``shape`` where they have rows, and follow as little-endian float32. `unframed` reads it
-back. No message has a key ``f4`` of its own.
+``shape`` where they have rows, and follow as little-endian float32. ``live.js`` reads it back.
+No message has a key ``f4`` of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["framed", "unframed"]
+__all__ = ["framed"]
 
 
 def framed(message: dict[str, Any]) -> bytes:
@@ -41,19 +41,3 @@ def _plain(value: Any, arrays: list[np.ndarray]) -> Any:  # noqa: ANN401  as JSO
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def unframed(message: bytes) -> dict[str, Any]:
-    """Returns what was framed, arrays as float32."""
-    (length,) = struct.unpack_from("<I", message)
-    numbers = np.frombuffer(message, "<f4", offset=4 + length)
-
-    def whole(value: Any) -> Any:  # noqa: ANN401
-        if isinstance(value, dict):
-            if "f4" in value:
-                start, count = value["f4"]
-                return numbers[start : start + count].reshape(value.get("shape", -1))
-            return {key: whole(item) for key, item in value.items()}
-        return [whole(item) for item in value] if isinstance(value, list) else value
-
-    return whole(json.loads(message[4 : 4 + length]))

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import threadpoolctl
 import torch
@@ -65,11 +66,6 @@ class Propagating:
         done = [replace(p, detail=[]) for _, p in sorted(self.passes.items())]
         return assemble(self.key[0], done, self.predicted)
 
-    def whole(self) -> Propagation | None:
-        """Returns the result of all seeds, once theory and seeds are there."""
-        done = [p for _, p in sorted(self.passes.items())]
-        return None if self.predicted is None else assemble(self.key[0], done, self.predicted)
-
 
 Tell = Callable[[Propagating], None]  # called on a worker: after the theory, every seed, a failure
 _changed = threading.Condition()
@@ -96,15 +92,15 @@ def ask(visitor: str, key: Key, tell: Tell) -> Propagating:
     experiment, backward, detail = key
     refuse(experiment, backward, detail)
     with _changed:
-        _leave(visitor)
+        leave(visitor)
         if sum(len(each.waiting) for each in _under_way.values()) >= MOST_WAITING:
             raise ValueError("Too many people are waiting for this server; try again in a minute.")
         known = _under_way.get(key)
         if known is None:
             total = experiment.seeds * experiment.network.depth * (1 + backward)
             known = _under_way[key] = Propagating(key, Watch(total))
-            known.pieces.append(_theory)
-            known.pieces.extend([_whole] if experiment.device != "cpu" else _seeds(experiment))
+            seeds = [partial(_seed, k=k) for k in range(experiment.seeds)]
+            known.pieces.extend([_theory, *(seeds if experiment.device == "cpu" else [_whole])])
         known.waiting[visitor] = tell
         _start()
         _changed.notify_all()
@@ -113,19 +109,11 @@ def ask(visitor: str, key: Key, tell: Tell) -> Propagating:
 
 def leave(visitor: str) -> None:
     """Gives up what the visitor asked for."""
-    with _changed:
-        _leave(visitor)
-
-
-def _leave(visitor: str) -> None:
-    for key, each in list(_under_way.items()):
-        if each.waiting.pop(visitor, None) and not each.waiting:
-            each.watch.stop.set()
-            del _under_way[key]
-
-
-def _seeds(experiment: Experiment) -> list[Tell]:
-    return [lambda each, k=k: _seed(each, k) for k in range(experiment.seeds)]
+    with _changed:  # a lock that `ask` may hold already
+        for key, each in list(_under_way.items()):
+            if each.waiting.pop(visitor, None) and not each.waiting:
+                each.watch.stop.set()
+                del _under_way[key]
 
 
 def _theory(each: Propagating) -> None:
@@ -222,9 +210,10 @@ def _tell(each: Propagating) -> None:
     with _changed:
         complete = len(each.passes) == each.key[0].seeds and each.predicted is not None
         mine, each.closed = complete and not each.closed, each.closed or complete
-    if mine:
+    if mine and each.predicted is not None:
         try:
-            each.result = each.whole()
+            done = [p for _, p in sorted(each.passes.items())]
+            each.result = assemble(each.key[0], done, each.predicted)
         except Exception as failure:  # such as too little memory: a worker must live on
             each.failure = failure
         each.passes.clear()  # megabytes of samples, which nobody needs any more

@@ -97,7 +97,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       live?.settle(name);
       return;
     }
-    if (state.drags && state.data.live) live?.move(name, state.value); // now with all that is shown
+    if (state.drags) live?.move(name, state.value); // now with all that is shown
     state.drags = false;
     state.pending = state.value;
     state.until = performance.now() + ANSWER;
@@ -108,7 +108,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     state.drags = drags;
     state.typing = false;
     show(value);
-    if (state.data.live) live?.move(name, value, drags);
+    live?.move(name, value, drags);
   };
   const soon = () => {
     clearTimeout(state.rest);
