@@ -10,6 +10,20 @@ from snn_core.activations import ACTIVATIONS, Activation, activation
 from snn_core.constraints import CONSTRAINTS, Constraint, constraint
 from snn_core.cost import Cost, estimate
 from snn_core.datasets import DATASETS, Dataset, Split, dataset, split
+from snn_core.diagnosis import (
+    TRAPS,
+    Diagnosis,
+    FanIn,
+    Repair,
+    Summary,
+    Trap,
+    Verdict,
+    diagnose,
+    fan_in_experiment,
+    repaired,
+    summary,
+    verdict,
+)
 from snn_core.export import (
     certificate_json,
     curves_csv,
@@ -23,16 +37,6 @@ from snn_core.export import (
 from snn_core.initializers import INITIALIZERS, Initializer, initializer
 from snn_core.network import build
 from snn_core.normalizations import NORMALIZATIONS, Normalization, normalization
-from snn_core.probes import (
-    TRAPS,
-    Diagnosis,
-    FanIn,
-    Repair,
-    Trap,
-    diagnose,
-    fan_in_experiment,
-    repaired,
-)
 from snn_core.propagate import QUANTILES, Detail, Propagation, Stopped, propagate, run
 from snn_core.spec import (
     Experiment,
@@ -83,8 +87,6 @@ from snn_core.train import (
     Histograms,
     Run,
     Snapshot,
-    Summary,
-    Verdict,
     checkpoint_at,
     decision_boundary,
     histograms,
@@ -93,9 +95,7 @@ from snn_core.train import (
     series,
     start,
     state_of,
-    summary,
     train,
-    verdict,
 )
 
 __all__ = [

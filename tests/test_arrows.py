@@ -29,7 +29,7 @@ RANKS = {
     "theory": 3,
     "propagate": 4,
     "train": 5,
-    "probes": 5,
+    "diagnosis": 6,
     "sweep": 6,
     "export": 7,
 }

@@ -11,10 +11,10 @@ import pytest
 
 from snn_core.activations import ACTIVATIONS
 from snn_core.constraints import CONSTRAINTS
+from snn_core.diagnosis import KINDS, TRAPS, Diagnosis, diagnose, repaired
+from snn_core.diagnosis.failures import trapped
+from snn_core.diagnosis.trend import trend
 from snn_core.initializers import INITIALIZERS
-from snn_core.probes import KINDS, TRAPS, Diagnosis, diagnose, repaired
-from snn_core.probes.course import course
-from snn_core.probes.traps import trapped
 from snn_core.propagate import Propagation, run
 from snn_core.spec import Experiment, NetworkSpec, from_query
 
@@ -130,7 +130,7 @@ def test_the_numbers_of_a_table_are_not_taken_for_standard_ones(data: str) -> No
 @pytest.mark.parametrize("rate", [0.5, 0.9, 0.96, 1.0, 1.04, 1.1, 3.0])
 def test_a_geometric_curve_is_what_its_rate_says(rate: float) -> None:
     variance = rate ** np.arange(129.0)
-    found = course(np.zeros(129), variance)
+    found = trend(np.zeros(129), variance)
     assert found is not None and math.isclose(found.rate, rate)
     expected = "holds" if rate == 1.0 else "explodes" if rate > 1.0 else "vanishes"
     assert found.kind == expected
@@ -142,7 +142,7 @@ def test_a_geometric_curve_is_what_its_rate_says(rate: float) -> None:
 @pytest.mark.parametrize("slope", [0.5, 0.78, 0.9])
 def test_a_curve_that_approaches_a_value_settles_there(end: float, slope: float) -> None:
     variance = end * (1.0 / end) ** (slope ** np.arange(97.0))
-    found = course(np.zeros(97), variance)
+    found = trend(np.zeros(97), variance)
     assert found is not None
     assert found.kind == ("holds" if 0.8 <= end <= 1.5 else "settles")
     settled = np.abs(variance / variance[-1] - 1.0) <= 0.05
@@ -152,20 +152,20 @@ def test_a_curve_that_approaches_a_value_settles_there(end: float, slope: float)
 @pytest.mark.parametrize("depth", [48, 96, 400])
 def test_a_slow_fall_is_no_resting_place(depth: int) -> None:
     fall = 1.0 / (1.0 + 2.0 * np.arange(depth + 1.0))  # tanh's, at tau = 1
-    found = course(np.zeros(depth + 1), fall)
+    found = trend(np.zeros(depth + 1), fall)
     assert found is not None and found.kind == "vanishes"
 
 
 @pytest.mark.parametrize("start", [1e4, 30.0, 1e-4])
 def test_what_comes_back_to_1_neither_vanishes_nor_explodes(start: float) -> None:
     variance = np.exp(math.log(start) * 0.8 ** np.arange(7.0))
-    found = course(np.zeros(7), variance)
+    found = trend(np.zeros(7), variance)
     assert found is not None and found.kind in ("drifts", *FINE)
 
 
 @pytest.mark.parametrize("last", [0.0, math.nan, math.inf])
 def test_what_has_no_end_has_no_course(last: float) -> None:
-    assert course(np.zeros(3), np.array([1.0, 1.0, last])) is None
+    assert trend(np.zeros(3), np.array([1.0, 1.0, last])) is None
 
 
 # Known settings

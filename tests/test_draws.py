@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from snn_core import draws, network
+from snn_core.diagnosis import fan_in_experiment
 from snn_core.draws import keeper
 from snn_core.initializers import INITIALIZERS
 from snn_core.network import Layer, build, draw_cotangents, draw_inputs
-from snn_core.probes import fan_in_experiment
 from snn_core.spec import Experiment, NetworkSpec
 
 KINDS = {

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snn_core.probes import FAN_INS, FanIn, fan_in_experiment
-from snn_core.probes.fan_in import COMPARED
+from snn_core.diagnosis import FAN_INS, FanIn, fan_in_experiment
+from snn_core.diagnosis.fan_in import COMPARED
 from snn_core.propagate import Stopped, run
 from snn_core.spec import Experiment, NetworkSpec
 from snn_core.theory.maps import correlation_map, moment_map

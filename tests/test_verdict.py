@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from snn_core.diagnosis import summary, verdict
+from snn_core.diagnosis.learning import guess_of, stay
+from snn_core.diagnosis.training import KINDS
+from snn_core.diagnosis.training_layers import MOMENTS, middle
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
-from snn_core.train import ArmSnapshot, Snapshot, summary, train, verdict
-from snn_core.train.progress import guess_of, stay
-from snn_core.train.stability import MOMENTS, middle
-from snn_core.train.verdict import KINDS
+from snn_core.train import ArmSnapshot, Snapshot, train
 
 TRAINING = TrainingSpec(
     steps=200, batch_size=64, learning_rate=0.03, record_every=10, statistics_every=20

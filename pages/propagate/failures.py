@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import session
-from snn_core.probes import TRAPS
-from snn_core.probes.traps import trapped
+from snn_core.diagnosis import TRAPS
+from snn_core.diagnosis.failures import trapped
 
 __all__ = ["draw"]
 

@@ -6,7 +6,7 @@ from pages.propagate import pin_figures
 from pages.ui import notices, results, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import option_name
-from snn_core.probes import FanIn
+from snn_core.diagnosis import FanIn
 from snn_core.spec import Experiment
 from snn_core.wording import amount
 

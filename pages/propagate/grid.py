@@ -14,7 +14,7 @@ from pages.propagate.cell_grid import cell_grid
 from pages.ui import session
 from pages.ui.panels import median
 from pages.ui.text import option_name
-from snn_core.probes import KINDS
+from snn_core.diagnosis import KINDS
 from snn_core.sweep import Cell, Grid
 from snn_core.wording import brief
 

@@ -9,7 +9,7 @@ import numpy as np
 from pages.ui import panels
 from pages.ui.panels import ARMS, INK, Drawing, Panel
 from pages.ui.text import caption, option_name
-from snn_core.probes import FanIn
+from snn_core.diagnosis import FanIn
 from snn_core.propagate import Propagation
 
 __all__ = ["SHOWN", "by_fan_in", "compared"]

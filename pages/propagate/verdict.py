@@ -9,7 +9,7 @@ from pages.propagate import text, training
 from pages.ui import notices, page_settings, results, session
 from pages.ui.page_link import MAP, TRAIN, page_link
 from pages.ui.text import plain
-from snn_core.probes import KINDS, Diagnosis, diagnose, repaired
+from snn_core.diagnosis import KINDS, Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, to_query
 

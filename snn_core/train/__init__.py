@@ -6,8 +6,6 @@ from snn_core.train.laws import Histogram, Histograms, histograms
 from snn_core.train.pictures import Boundary, checkpoint_at, decision_boundary, networks_at
 from snn_core.train.result import ArmSnapshot, Snapshot
 from snn_core.train.run import Checkpoint, Run, resume, rewind, start, state_of, train
-from snn_core.train.summary import Summary, summary
-from snn_core.train.verdict import Verdict, verdict
 
 __all__ = [
     "Arm",
@@ -18,8 +16,6 @@ __all__ = [
     "Histograms",
     "Run",
     "Snapshot",
-    "Summary",
-    "Verdict",
     "checkpoint_at",
     "decision_boundary",
     "histograms",
@@ -29,7 +25,5 @@ __all__ = [
     "series",
     "start",
     "state_of",
-    "summary",
     "train",
-    "verdict",
 ]

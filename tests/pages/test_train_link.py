@@ -8,7 +8,7 @@ import pytest
 
 from pages.propagate import training
 from snn_core.datasets import DATASETS, is_labelled
-from snn_core.probes import TRAPS, diagnose, repaired
+from snn_core.diagnosis import TRAPS, diagnose, repaired
 from snn_core.propagate import run
 from snn_core.spec import Experiment, arms_from_query, from_query
 

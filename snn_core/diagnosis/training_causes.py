@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from snn_core.activations import Activation, called, suits_lecun
+from snn_core.diagnosis.training_layers import LayerView, at_start, moments_of
 from snn_core.spec import USUAL_RATES, Experiment, NetworkSpec, activation_of
 from snn_core.train.history import series
 from snn_core.train.result import Snapshot
-from snn_core.train.stability import LayerView, at_start, moments_of
 from snn_core.wording import brief, percent
 
 __all__ = ["cures", "why_diverged", "why_stuck"]

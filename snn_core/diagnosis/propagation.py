@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_core.probes.reasons import why
-from snn_core.probes.repairs import Repair
-from snn_core.probes.sentences import headline, sentences
-from snn_core.probes.view import KINDS, kind_of, view_of
+from snn_core.diagnosis.causes import why
+from snn_core.diagnosis.repairs import Repair
+from snn_core.diagnosis.sentences import headline, sentences
+from snn_core.diagnosis.view import KINDS, kind_of, view_of
 from snn_core.propagate import Propagation
 
 __all__ = ["KINDS", "Diagnosis", "diagnose"]

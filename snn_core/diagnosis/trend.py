@@ -14,8 +14,8 @@ __all__ = [
     "HOLDS_VARIANCE",
     "SCATTER",
     "VANISHED",
-    "Course",
-    "course",
+    "Trend",
+    "trend",
 ]
 
 HOLDS_VARIANCE = (0.8, 1.5)  # Theorem 1's domain, used as a measure for the pooled moments
@@ -30,7 +30,7 @@ VANISHED, EXPLODED = 1e-3, 1e3  # marks on the way, for a person
 
 
 @dataclass(frozen=True)
-class Course:
+class Trend:
     """What the moments do over the layers 1 to depth.
 
     Attributes:
@@ -48,8 +48,8 @@ class Course:
     layer: int
 
 
-def course(mean: np.ndarray, variance: np.ndarray, scatter: float = 1.0) -> Course | None:
-    """Returns the course of a mean and a variance, ``(depth + 1,)`` each, the input first.
+def trend(mean: np.ndarray, variance: np.ndarray, scatter: float = 1.0) -> Trend | None:
+    """Returns the trend of a mean and a variance, ``(depth + 1,)`` each, the input first.
 
     A measured curve strays: one that changes by less than ``scatter`` a layer stands still. Of a
     predicted curve nothing is forgiven, so a slow fall (tanh's) is told from a fixed point.
@@ -66,14 +66,14 @@ def course(mean: np.ndarray, variance: np.ndarray, scatter: float = 1.0) -> Cour
     if sound and _rests(variance, half, rate, scatter):
         near = abs(at_end) <= HOLDS_MEAN and HOLDS_VARIANCE[0] <= last <= HOLDS_VARIANCE[1]
         away = np.abs(variance / last - 1.0) > NEAR
-        return Course("holds" if near else "settles", at_end, last, rate, _since(~away))
+        return Trend("holds" if near else "settles", at_end, last, rate, _since(~away))
     start = float(variance[0]) if variance[0] > 0.0 else 1.0
     # a large input that comes down to 1, as SELU's does, is no vanishing
     if rate < 1.0 and max(last, last / start) < 1.0 / FAR:
-        return Course("vanishes", at_end, last, rate, _since(variance < VANISHED))
+        return Trend("vanishes", at_end, last, rate, _since(variance < VANISHED))
     if rate > 1.0 and min(last, last / start) > FAR:
-        return Course("explodes", at_end, last, rate, _since(variance > EXPLODED))
-    return Course("drifts", at_end, last, rate, depth)
+        return Trend("explodes", at_end, last, rate, _since(variance > EXPLODED))
+    return Trend("drifts", at_end, last, rate, depth)
 
 
 def _rests(variance: np.ndarray, half: int, rate: float, scatter: float) -> bool:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from snn_core.probes.course import EXPLODED, VANISHED
-from snn_core.probes.view import APART, View
+from snn_core.diagnosis.trend import EXPLODED, VANISHED
+from snn_core.diagnosis.view import APART, View
 from snn_core.spec import initializer_of
 from snn_core.wording import amount, brief, count
 

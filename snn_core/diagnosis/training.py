@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snn_core.spec import Experiment
-from snn_core.train.history import last_record, series
-from snn_core.train.progress import (
+from snn_core.diagnosis.learning import (
     BETTER,
     Guess,
     Progress,
@@ -21,10 +19,12 @@ from snn_core.train.progress import (
     recently,
     stay,
 )
-from snn_core.train.reasons import why_diverged, why_stuck
+from snn_core.diagnosis.summary import deviation
+from snn_core.diagnosis.training_causes import why_diverged, why_stuck
+from snn_core.diagnosis.training_layers import layer_view, moments_of
+from snn_core.spec import Experiment
+from snn_core.train.history import last_record, series
 from snn_core.train.result import ArmSnapshot, Snapshot
-from snn_core.train.stability import layer_view, moments_of
-from snn_core.train.summary import deviation
 from snn_core.wording import amount, brief, count, percent
 
 __all__ = ["KINDS", "Verdict", "verdict"]

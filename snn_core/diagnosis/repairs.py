@@ -14,7 +14,7 @@ import numpy as np
 
 from snn_core.activations import suits_lecun
 from snn_core.datasets import input_law
-from snn_core.probes.course import Course, course
+from snn_core.diagnosis.trend import Trend, trend
 from snn_core.spec import (
     Experiment,
     activation_of,
@@ -70,9 +70,9 @@ class Repair:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What theory says of an experiment: its course, and whether it makes samples alike."""
+    """What theory says of an experiment: its trend, and whether it makes samples alike."""
 
-    course: Course | None
+    trend: Trend | None
     forgets: bool
 
 
@@ -119,7 +119,7 @@ def outlook(experiment: Experiment) -> Outlook:
     states = forward(experiment).states
     mean, variance = np.array([state.pooled for state in states]).T
     alike = states[-1].cosine > FORGOTTEN >= states[0].cosine
-    return Outlook(course(mean, np.maximum(variance, 0.0)), bool(alike))
+    return Outlook(trend(mean, np.maximum(variance, 0.0)), bool(alike))
 
 
 def _by_law(experiment: Experiment) -> Experiment:
@@ -163,13 +163,13 @@ def _helps(experiment: Experiment, repair: Repair, strictly: bool) -> bool:
     if new is None:
         return False
     found = outlook(new)
-    if found.course is None or found.forgets:
+    if found.trend is None or found.forgets:
         return False
     if strictly:
-        return found.course.kind == "holds"
+        return found.trend.kind == "holds"
     # scaled branches are chosen for the depth at hand: they slow the growth, and do not end it
-    slows = found.course.kind == "drifts" and "residual_scale" in dict(repair.settings)
-    return _stands(found) or (slows and _is_usable(found.course))
+    slows = found.trend.kind == "drifts" and "residual_scale" in dict(repair.settings)
+    return _stands(found) or (slows and _is_usable(found.trend))
 
 
 def half_repair(experiment: Experiment) -> tuple[Repair, Outlook] | None:
@@ -188,14 +188,14 @@ def half_repair(experiment: Experiment) -> tuple[Repair, Outlook] | None:
 
 def _stands(found: Outlook) -> bool:
     """Whether the variance holds, or settles where it is of use."""
-    then = found.course
+    then = found.trend
     return then is not None and (
         then.kind == "holds" or (then.kind == "settles" and _is_usable(then))
     )
 
 
-def _is_usable(course_: Course) -> bool:
-    return USABLE[0] < course_.variance < USABLE[1]
+def _is_usable(found: Trend) -> bool:
+    return USABLE[0] < found.variance < USABLE[1]
 
 
 def _together(

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snn_core.activations import gaussian_moments, suits_lecun
-from snn_core.probes.course import Course
-from snn_core.probes.repairs import (
+from snn_core.diagnosis.repairs import (
     SELU,
     Outlook,
     Repair,
@@ -19,7 +18,8 @@ from snn_core.probes.repairs import (
     outlook,
     repaired,
 )
-from snn_core.probes.view import LUCK, View
+from snn_core.diagnosis.trend import Trend
+from snn_core.diagnosis.view import LUCK, View
 from snn_core.spec import Experiment, activation_of, initializer_of, plan_of
 from snn_core.wording import amount, brief, count
 
@@ -85,7 +85,7 @@ def _in_theory(view: View, kind: str, search: bool) -> Why:
     if not found:
         return Why("", " ".join(part for part in (_alike(kind), _nature(view, kind)) if part), ())
     cause = next((r.cause for r in found if r.cause != "normalization"), "")
-    after = outlook(repaired(experiment, found[0])).course
+    after = outlook(repaired(experiment, found[0])).trend
     label = found[0].label[0].lower() + found[0].label[1:]
     now = f"In theory the variance {_words(view.theory)}." if view.theory else ""
     then = f"Repaired ({label}), it {_words(after)}." if after else ""
@@ -93,18 +93,18 @@ def _in_theory(view: View, kind: str, search: bool) -> Why:
     return Why(cause, " ".join(part for part in parts if part), found)
 
 
-def _words(course: Course | None) -> str:
+def _words(trend: Trend | None) -> str:
     """What a predicted variance does, after "the variance"."""
-    if course is None:
+    if trend is None:
         return "can't be followed"
-    value, rate = amount(course.variance, 3), f"×{course.rate:.3g} a layer"
+    value, rate = amount(trend.variance, 3), f"×{trend.rate:.3g} a layer"
     return {
         "holds": f"stays at {value}",
         "settles": f"settles at {value}",
         "drifts": f"is on its way at the last layer, {value} and {rate}",
         "vanishes": f"falls, {rate}, and no value stops it",
         "explodes": f"grows, {rate}, and no value stops it",
-    }[course.kind]
+    }[trend.kind]
 
 
 def _tau(view: View) -> str:
@@ -167,12 +167,12 @@ def _fact(view: View, cause: str) -> str:
 def _half(view: View) -> str:
     """What the usual weights would do, where that is only half of what is needed."""
     found = half_repair(view.experiment)
-    if found is None or found[1].course is None:
+    if found is None or found[1].trend is None:
         return ""
     repair, then = found
     step = repair.label[0].lower() + repair.label[1:]
     return (
-        f" Half of it can be mended: {step}, and the variance {_words(then.course)}; "
+        f" Half of it can be mended: {step}, and the variance {_words(then.trend)}; "
         "but every layer makes two samples more alike."
     )
 
@@ -186,13 +186,13 @@ def _pooling(view: View, search: bool) -> Why:
                   "Strides or a last average over all positions shrink images too.",
                   "pooling")  # fmt: skip
     found: Outlook = outlook(without)
-    if found.course is not None and found.course.kind in ("holds", "settles"):
+    if found.trend is not None and found.trend.kind in ("holds", "settles"):
         name, effect = ("average", "lowers the variance")
         if net.pool == "max":
             name, effect = ("maximum", "lifts the mean and lowers the variance")
         reason = (
             f"The {name} of four neighbours {effect} at every pooling. Theory does not follow "
-            f"that; without pooling it says that the variance {_words(found.course)}."
+            f"that; without pooling it says that the variance {_words(found.trend)}."
         )
         return Why("pooling", reason, (drop,))
     both = tuple(
@@ -202,7 +202,7 @@ def _pooling(view: View, search: bool) -> Why:
         for r in (helpful(without) if search else ())
     )
     cause = both[0].cause if both else ""
-    reason = f"{_fact(view, cause)} Without pooling, too, the variance {_words(found.course)}."
+    reason = f"{_fact(view, cause)} Without pooling, too, the variance {_words(found.trend)}."
     return Why(cause if cause != "normalization" else "", reason.strip(), both)
 
 

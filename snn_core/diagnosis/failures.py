@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_core.probes.repairs import Settings, experiment_of
+from snn_core.diagnosis.repairs import Settings, experiment_of
 from snn_core.spec import Experiment
 
 __all__ = ["TRAPS", "Trap", "trapped"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snn_core.probes.course import EXPLODED, FAR, HOLDS_MEAN, SCATTER, VANISHED, Course, course
-from snn_core.probes.repairs import DEEPEST, FORGOTTEN, outlook
+from snn_core.diagnosis.repairs import DEEPEST, FORGOTTEN, outlook
+from snn_core.diagnosis.trend import EXPLODED, FAR, HOLDS_MEAN, SCATTER, VANISHED, Trend, trend
 from snn_core.propagate import Propagation
 from snn_core.spec import Experiment, plan_of
 
@@ -33,11 +33,11 @@ STEADY = ("holds", "settles")
 
 @dataclass(frozen=True)
 class View:
-    """A propagation as a verdict sees it: medians over seeds, and theory's course of the same.
+    """A propagation as a verdict sees it: medians over seeds, and theory's trend of the same.
 
     Attributes:
         mean, variance: ``(depth + 1,)``, medians over seeds; infinite where most seeds are.
-        seen, theory: The course of the medians, and of the prediction; None where there is none.
+        seen, theory: The trend of the medians, and of the prediction; None where there is none.
         spread: Standard deviation over seeds of the logarithm of the last layer's variance; NaN
             with one seed, or where a seed was lost.
     """
@@ -45,8 +45,8 @@ class View:
     p: Propagation
     mean: np.ndarray
     variance: np.ndarray
-    seen: Course | None
-    theory: Course | None
+    seen: Trend | None
+    theory: Trend | None
     spread: float
 
     @property
@@ -104,8 +104,8 @@ def view_of(p: Propagation) -> View:
         p=p,
         mean=mean,
         variance=variance,
-        seen=course(mean, variance, SCATTER),
-        theory=course(p.predicted.mean, p.predicted.variance),
+        seen=trend(mean, variance, SCATTER),
+        theory=trend(p.predicted.mean, p.predicted.variance),
         spread=float(logs.std()) if whole else math.nan,
     )
 
@@ -139,7 +139,7 @@ def kind_of(view: View) -> str:
     return kind
 
 
-def _in_the_long_run(view: View, theory: Course) -> str:
+def _in_the_long_run(view: View, theory: Trend) -> str:
     """Theory's kind; of a curve that still moves, what more layers would make of it.
 
     So the same weights get the same verdict at every depth from which it shows.
@@ -149,7 +149,7 @@ def _in_the_long_run(view: View, theory: Course) -> str:
     if still or net.kind != "mlp" or net.depth >= DEEPEST:
         return theory.kind
     deeper = replace(view.experiment, network=replace(net, depth=DEEPEST))
-    far = outlook(deeper).course
+    far = outlook(deeper).trend
     if far is None:
         return theory.kind
     if far.kind in ("vanishes", "explodes"):
