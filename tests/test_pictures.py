@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from pages.train import text
 from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
 from snn_core.train import (
+    Boundary,
     Run,
     checkpoint_at,
     decision_boundary,
@@ -308,3 +310,17 @@ def test_a_series_of_nothing_known_is_refused() -> None:
         series(history, 0, "varianse")
     with pytest.raises(ValueError, match="no arm 1; the history has 1"):
         series(history, 1, "tau")
+
+
+def test_a_boundary_is_told_by_the_shares_of_the_plane_and_of_the_points() -> None:
+    x = np.linspace(-2.0, 2.0, 40)
+    left = np.broadcast_to(np.where(x < -1.0, 0.99, 0.3), (40, 40))  # a quarter, and sure there
+    points = np.array([[-1.5, 0.0], [1.5, 0.0], [-1.2, 1.0], [0.0, -1.0], [1.9, 1.9]])
+    labels = np.array([0, 1, 1, 1, 1])
+    sure = np.stack([left, 1 - left], 2)
+    half = Boundary(7, x, x, sure, np.zeros((40, 40)), points, labels)
+    lost = replace(half, probability=np.full((40, 40, 2), np.nan))
+    assert text.boundaries_alt([half, lost], ["one", "other"]) == (
+        "Decision boundary of one, other. Arm A: the classes have 25 %, 75 % of the plane, sure "
+        "on 25 % of it; 80 % of the points are on their class's side. Arm B has no finite outputs."
+    )

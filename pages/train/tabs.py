@@ -190,7 +190,7 @@ TABS = {
     "Boundary": Tab(
         "boundary",
         lambda look, found: layer_figures.boundaries(found, look.names),
-        lambda look, _: f"Decision boundary of {', '.join(look.names)}.",
+        lambda look, found: text.boundaries_alt(found, look.names),
         text.BOUNDARY,
         found=_boundaries,
         grows=False,

@@ -12,9 +12,9 @@ from pages.ui.text import describe, option_name, scrolling
 from snn_core import datasets
 from snn_core.diagnosis import Summary, summary, verdict
 from snn_core.spec import LETTERS, Experiment, arm_settings, dataset_of, input_shape
-from snn_core.train import Snapshot
+from snn_core.train import Boundary, Snapshot
 from snn_core.train.live import speed
-from snn_core.wording import amount
+from snn_core.wording import amount, percent
 
 __all__ = [
     "BOUNDARY",
@@ -28,6 +28,7 @@ __all__ = [
     "ORBITS",
     "SATURATION",
     "SYMBOLS",
+    "boundaries_alt",
     "cautions",
     "changed",
     "changes",
@@ -38,6 +39,8 @@ __all__ = [
     "pace",
     "verdicts",
 ]
+
+SURE = 0.9  # a probability from which on a network is called sure
 
 INTRODUCTION = (
     "Train two to four networks, the arms, on one task: what does learning do to the mean and the "
@@ -276,6 +279,30 @@ def curves_alt(history: Sequence[Snapshot], named: Sequence[str], regression: bo
     for arm, name in zip(history[-1].arms, named, strict=False):
         loss, value = np.median(arm.validation_loss), np.median(arm.validation_accuracy)
         parts.append(f"{name}: validation loss {loss:.4g}, {score} {value:.4g}")
+    return ". ".join(parts) + "."
+
+
+def boundaries_alt(found: Sequence[Boundary], named: Sequence[str]) -> str:
+    """Returns the text alternative of the arms' boundaries: how the plane and the points fall."""
+    parts = [f"Decision boundary of {', '.join(named)}"]
+    for letter, each in zip(LETTERS, found, strict=False):
+        known = np.isfinite(each.probability).all(2)
+        if not known.any():
+            parts.append(f"Arm {letter.upper()} has no finite outputs")
+            continue
+        winner = np.where(known, each.probability.argmax(2), -1)
+        classes = range(each.probability.shape[2])
+        shares = [percent(float((winner[known] == k).mean())) for k in classes]
+        sure = percent(float((each.probability[known].max(1) > SURE).mean()))
+        row, column = (
+            np.abs(axis[:, None] - places).argmin(0)
+            for axis, places in ((each.y, each.points[:, 1]), (each.x, each.points[:, 0]))
+        )
+        right = percent(float((winner[row, column] == each.labels).mean()))
+        parts.append(
+            f"Arm {letter.upper()}: the classes have {', '.join(shares)} of the plane, sure on "
+            f"{sure} of it; {right} of the points are on their class's side"
+        )
     return ". ".join(parts) + "."
 
 

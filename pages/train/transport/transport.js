@@ -77,10 +77,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (OF_THE_PAGE.includes(what) || !live || live.isBlocked()) byThePage();
     else live.command("steer", { job: data.status.job, what, count: String(count) }, byThePage);
   };
-  const click = (button) => {
+  const click = (button, isKey = false) => {
     const { act: what, count } = button.dataset;
     const now = performance.now();
-    if (button.disabled || (what === "pause" && now - place.played < DOUBLE_CLICK)) return;
+    const isDouble = !isKey && what === "pause" && now - place.played < DOUBLE_CLICK;
+    if (button.disabled || isDouble) return;
     if (what === "play") place.played = now;
     act(what, Number(count || 0));
   };
@@ -109,7 +110,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const button = wanted === "play" ? play
       : row.querySelector(`[data-act="${wanted}"]`) || row.querySelector(`[data-count="${wanted}"]`);
     event.preventDefault();
-    click(button);
+    click(button, true);
   };
 
   place.asked = "";
