@@ -383,6 +383,7 @@ def test_only_its_owner_keeps_a_training_alive() -> None:
     owner = opened()
     watcher = opened(dict(owner.query_params))
     theirs = training(owner)
+    job._connected().clear()  # else its connection's own thread may renew the lease in between
     theirs.job.orphan()
     touched = theirs.job._touched
     healthy(watcher.run())
