@@ -46,7 +46,7 @@ def main() -> None:
 def _attempt() -> tuple[Propagation | None, bool]:
     """Returns the result of the setting, or the last good one with a sentence that says so.
 
-    And whether it is that: older than the setting.
+    Also whether it is the last good one, older than the setting.
     """
     last: Propagation | None = st.session_state.get("shown")
     try:
@@ -82,18 +82,17 @@ def _moments(p: Propagation, is_older: bool) -> None:
 def _question(experiment: Experiment, is_older: bool) -> dict[str, Any]:
     """What the live channel is asked while a slider moves: this setting, with another number.
 
-    At rest it is asked only for one that is older than the sliders: they were stopped or refused.
+    At rest it is asked only where the setting is older than the sliders, because what they ask
+    for was stopped or refused.
     """
     names = {"axis": tabs.AXES, "tab": list(tabs.NAMED)}
     looked = {name: session.view(name, allowed) for name, allowed in names.items()}
     layer = st.session_state.get(session.key("view.layer"))
-    return {
-        "ask": "propagate",
-        "query": to_query(experiment),
-        "view": looked
-        | ({} if layer is None else {"layer": str(layer)})
-        | ({"older": "1"} if is_older else {}),
-    }
+    if layer is not None:
+        looked["layer"] = str(layer)
+    if is_older:
+        looked["older"] = "1"
+    return {"ask": "propagate", "query": to_query(experiment), "view": looked}
 
 
 def _tools(p: Propagation, drawn: Mapping[str, Propagation]) -> None:

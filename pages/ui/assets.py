@@ -57,7 +57,7 @@ _LINKS = ", ".join([f"<{url(PLOTLY.name)}>; rel=preload; as=script; fetchpriorit
 
 @lru_cache
 def _compressed(name: str) -> bytes:
-    """The chart library takes 70 ms, which every new visitor would wait for."""
+    """A file, compressed once: the chart library takes 70 ms, too long for every new visitor."""
     return gzip.compress(_FILES[name].read_bytes())
 
 

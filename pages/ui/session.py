@@ -39,6 +39,7 @@ __all__ = [
     "default",
     "dismiss",
     "experiment",
+    "is_unshown",
     "key",
     "letters",
     "link",
@@ -57,7 +58,9 @@ __all__ = [
     "remove_arm",
     "replace",
     "reset",
+    "restore",
     "share",
+    "showing",
     "touch",
     "undo",
     "unpin",
@@ -100,6 +103,7 @@ def open_link(at: PageSettings) -> None:
     """
     stays = st.session_state.get("page") == at
     st.session_state["page"] = at
+    restore()
     coming = st.session_state.pop(_own("next"), None)
     if coming is not None:
         _put(coming)
@@ -210,6 +214,7 @@ def change(name: str, new: Value) -> None:
     for parameter in [k for k in values() if k.startswith(f"{name}.")]:
         del st.session_state[key(parameter)]
     st.session_state[key(name)] = new
+    _note(name, new)
 
 
 def replace(new: Mapping[str, Value]) -> None:
@@ -223,8 +228,39 @@ def _put(new: Mapping[str, Value], views: bool = False) -> None:
     for name in values(views):
         if name not in new:
             del st.session_state[key(name)]
+            _note(name, None)
     for name, each in new.items():
         st.session_state[key(name)] = each
+        _note(name, each)
+
+
+# A run may be cut off before it draws its rail. The browser then tells what its widgets have shown
+# before, and Streamlit takes that for the settings.
+
+
+def _note(name: str, new: Value | None) -> None:
+    setting = DECLARED.get(arm_of(name)[1])
+    if setting is not None and (setting.metadata["options"] or isinstance(setting.default, bool)):
+        st.session_state.setdefault(_own("unshown"), {})[name] = new
+
+
+def is_unshown(name: str) -> bool:
+    """Returns whether the setting has a value that its widget has not been drawn with yet."""
+    return name in st.session_state.get(_own("unshown"), {})
+
+
+def showing(name: str) -> None:
+    """Notes that a setting's widget has its value."""
+    st.session_state.get(_own("unshown"), {}).pop(name, None)
+
+
+def restore() -> None:
+    """Gives settings back the values that their widgets have not been drawn with yet."""
+    for name, wanted in st.session_state.get(_own("unshown"), {}).items():
+        if wanted is None:
+            st.session_state.pop(key(name), None)
+        elif st.session_state.get(key(name)) != wanted:
+            st.session_state[key(name)] = wanted
 
 
 def own(name: str) -> bool:
@@ -237,6 +273,7 @@ def share(name: str) -> None:
     touch()
     for each in [k for k in values() if k == name or k.startswith(f"{name}.")]:
         del st.session_state[key(each)]
+        _note(each, None)
 
 
 # Undo

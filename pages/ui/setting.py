@@ -100,6 +100,7 @@ def _key(name: str) -> str:
     key = session.key(name)
     if key not in st.session_state:
         st.session_state[key] = session.value(name)
+    session.showing(name)
     return key
 
 
@@ -109,8 +110,11 @@ def _chosen(name: str) -> None:
     A browser may still report a widget that has left the page; of that the session knows nothing.
     """
     session.touch()  # else it would take the browser's address, a message behind, for a new link
-    if session.own(name):
+    if session.is_unshown(name):
+        session.restore()
+    elif session.own(name):
         _take(name, st.session_state[session.key(name)])
+        session.showing(name)
 
 
 def _take(name: str, new: Value) -> None:

@@ -157,6 +157,26 @@ def test_nobody_is_answered_before_the_core_is_imported() -> None:
         answers()
 
 
+def test_what_only_an_optimizer_needs_waits_for_the_first_page() -> None:
+    order: list[str] = []
+    shown = Mock(wait=lambda _: order.append("seen"))
+    with (
+        patch.object(warm_up, "done", lambda: order.append("imported")),
+        patch.object(warm_up, "SHOWN", shown),
+        patch.object(warm_up, "_train_a_step", lambda: order.append("trained")),
+    ):
+        warm_up._everything()
+    assert order == ["imported", "seen", "trained"]
+
+
+def test_results_without_numbers_are_bounded_too() -> None:
+    kept = cache.Cache(most_bytes=100 * cache.LEAST)
+    for key in range(1000):
+        kept.put(key, f"a verdict {key}")
+    assert kept.get(999) and kept.get(0) is None
+    assert len(kept._kept) <= 100
+
+
 def test_a_server_gives_free_memory_back_while_it_runs() -> None:
     trimmed = threading.Event()
     library = Mock(malloc_trim=lambda _: trimmed.set())
@@ -167,7 +187,7 @@ def test_a_server_gives_free_memory_back_while_it_runs() -> None:
 
     with (
         patch.object(warm_up, "TRIM_EVERY", 0.01),
-        patch.object(warm_up, "done"),
+        patch.object(warm_up, "_everything"),
         patch.object(warm_up.ctypes, "CDLL", return_value=library),
         patch.object(warm_up.sys, "platform", "linux"),
     ):

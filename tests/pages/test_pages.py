@@ -13,9 +13,10 @@ from unittest.mock import Mock, patch
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
-from pages.propagate import text
+from pages.propagate import text, verdict
 from pages.ui import controls, page_settings, results, session, setting
 from pages.ui.live import cache, work
 from pages.ui.slider import Number, _told
@@ -384,11 +385,27 @@ def test_a_turn_is_given_back_however_it_ends() -> None:
 
 def test_the_cache_forgets_the_oldest_first_and_is_bounded() -> None:
     p = run(from_query(SMALL))
-    kept = cache.Cache(most_bytes=int(2.5 * cache.size(p)))
+    kept = cache.Cache(most_bytes=int(2.5 * (cache.LEAST + cache.size(p))))
     for key in "abc":
         kept.get("a")
         kept.put(key, p)
     assert [kept.get(key) is p for key in "abc"] == [True, False, True]
+
+
+@pytest.mark.parametrize("begun", ["he_normal", "lecun_normal"])
+@pytest.mark.parametrize("button", ["undo", "reset"])
+def test_what_a_widget_showed_before_takes_nothing_back(button: str, begun: str) -> None:
+    """A run may be cut off before its rail is drawn; the browser then tells what it still has."""
+    at = set_to(opened(SMALL | {"initializer": begun}), "selectbox", "initializer", "orthogonal")
+    before = at._tree.get_widget_states()
+    with patch.object(verdict, "draw", side_effect=StopException):
+        at.button(key=button).click().run()
+    at = healthy(at._run(before))
+    wanted = begun if button == "undo" else "lecun_normal"
+    assert link(at).get("initializer", "lecun_normal") == wanted
+    assert control(at, "selectbox", "initializer").value == wanted
+    at = set_to(at, "selectbox", "initializer", "glorot_normal")  # and a choice is one again
+    assert link(at)["initializer"] == "glorot_normal"
 
 
 def test_the_state_has_a_default_for_every_setting() -> None:

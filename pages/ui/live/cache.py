@@ -14,6 +14,7 @@ import numpy as np
 __all__ = ["Cache", "results", "size"]
 
 MOST_BYTES = 48 * 2**20
+LEAST = 4096  # bytes that any result counts as, with its key: a verdict has no arrays
 
 
 class Cache:
@@ -35,7 +36,7 @@ class Cache:
     def put(self, key: Hashable, result: object) -> None:
         """Keeps the result, and drops old ones until all fit."""
         with self._lock:
-            self._kept[key] = (result, size(result))
+            self._kept[key] = (result, LEAST + size(result))
             self._kept.move_to_end(key)
             while len(self._kept) > 1 and sum(n for _, n in self._kept.values()) > self.most_bytes:
                 self._kept.popitem(last=False)

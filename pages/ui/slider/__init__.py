@@ -50,7 +50,7 @@ def view(name: str, label: str = "", slider: bool = False) -> None:
 
 
 def draw(n: Number, take: Callable[[str, Value], None]) -> None:
-    """Draws a number, with a slider where it has a usual value, which it has where none is said.
+    """Draws a number, with a slider where it has a usual value, which also stands for one not set.
 
     ``take`` is called with its name and what a person sets.
     """
