@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from benchmarks.rounds import interleave, ratio
-from snn_core.spec import Experiment, NetworkSpec
-from snn_core.theory.predict import predict
+from snn_core.settings import Experiment, NetworkSpec
+from snn_core.theory.mean_field.predict import predict
 
 DEPTHS = (32, 128, 512)
 SETTINGS: dict[str, dict[str, Any]] = {

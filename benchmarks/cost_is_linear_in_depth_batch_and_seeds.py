@@ -19,7 +19,7 @@ from plotly.subplots import make_subplots
 from benchmarks.rounds import interleave
 from snn_core.cost import estimate
 from snn_core.propagate import run
-from snn_core.spec import Experiment, NetworkSpec
+from snn_core.settings import Experiment, NetworkSpec
 
 BASE = Experiment(network=NetworkSpec(depth=32, width=256), batch=256, seeds=4)
 AXES = {

@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from pages.ui.page_settings import TRAIN
-from snn_core.spec import Experiment, arms_from_query
+from snn_core.settings import Experiment, arms_from_query
 from snn_core.train import train
 
 ARMS = (

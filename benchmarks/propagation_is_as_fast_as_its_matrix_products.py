@@ -26,7 +26,7 @@ from snn_core.network import Layer, build, draw_inputs
 from snn_core.propagate import Watch, one_seed
 from snn_core.propagate.passes import Drawn
 from snn_core.propagate.run import measure
-from snn_core.spec import Experiment, NetworkSpec
+from snn_core.settings import Experiment, NetworkSpec
 
 SHAPES = ((4, 512, 256, 32), (8, 1024, 128, 64), (1, 1024, 512, 64))
 

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from benchmarks.rounds import interleave, ratio
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
+from snn_core.settings import Experiment, NetworkSpec, TrainingSpec
 from snn_core.train.arm import Arm, start_arm
 from snn_core.train.crew import side_by_side
 from snn_core.train.notes import notes_of

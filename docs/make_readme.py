@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from snn_core.activations import ACTIVATIONS, Activation
-from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, fixed_point
+from snn_core.theory.moments.fixed_points import FixedPoint, NoFixedPoint, fixed_point
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN = "<!-- activations: written by docs/make_readme.py -->"

@@ -38,7 +38,7 @@ from snn_core.initializers import INITIALIZERS, Initializer, initializer
 from snn_core.network import build
 from snn_core.normalizations import NORMALIZATIONS, Normalization, normalization
 from snn_core.propagate import QUANTILES, Detail, Propagation, Stopped, propagate, run
-from snn_core.spec import (
+from snn_core.settings import (
     Experiment,
     NetworkSpec,
     SettingError,
@@ -52,7 +52,6 @@ from snn_core.spec import (
     to_query,
 )
 from snn_core.sweep import Cell, Grid, grid
-from snn_core.theory.affine import Affine, normalized
 from snn_core.theory.certificates import (
     Certificate,
     certify,
@@ -63,22 +62,27 @@ from snn_core.theory.certificates import (
     theorem_2,
     theorem_3,
 )
-from snn_core.theory.correlation import CorrelationCurve, CorrelationPoint, correlation_curve
-from snn_core.theory.designer import (
+from snn_core.theory.mean_field.correlation import (
+    CorrelationCurve,
+    CorrelationPoint,
+    correlation_curve,
+)
+from snn_core.theory.mean_field.edge import edge_of_chaos
+from snn_core.theory.mean_field.phases import Phase, phase
+from snn_core.theory.mean_field.predict import predict
+from snn_core.theory.mean_field.prediction import Prediction
+from snn_core.theory.moments.affine import Affine, normalized
+from snn_core.theory.moments.designer import (
     AlphaDropout,
     Design,
     alpha_dropout_constants,
     design,
     solve_selu,
 )
-from snn_core.theory.edge import edge_of_chaos
-from snn_core.theory.field import Orbit, VectorField, basin, orbit, vector_field
-from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, fixed_point
-from snn_core.theory.maps import MomentMap, correlation_map, moment_map
-from snn_core.theory.mean_field import Phase, phase
-from snn_core.theory.predict import predict
-from snn_core.theory.prediction import Prediction
-from snn_core.theory.search import FixedPoints, fixed_points
+from snn_core.theory.moments.fixed_points import FixedPoint, NoFixedPoint, fixed_point
+from snn_core.theory.moments.flow import Orbit, VectorField, basin, orbit, vector_field
+from snn_core.theory.moments.maps import MomentMap, correlation_map, moment_map
+from snn_core.theory.moments.search import FixedPoints, fixed_points
 from snn_core.train import (
     ArmSnapshot,
     Boundary,

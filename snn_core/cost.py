@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from snn_core.spec import Experiment, LayerPlan, activation_of, input_shape, plan_of
+from snn_core.settings import Experiment, LayerPlan, activation_of, input_shape, plan_of
 
 __all__ = [
     "CORES",

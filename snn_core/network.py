@@ -19,7 +19,7 @@ from snn_core.datasets import sample
 from snn_core.draws import ROOM, kept
 from snn_core.initializers import Initializer
 from snn_core.normalizations import Normalization
-from snn_core.spec import (
+from snn_core.settings import (
     Experiment,
     LayerPlan,
     NetworkSpec,

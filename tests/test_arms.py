@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from snn_core.activations import ACTIVATIONS
 from snn_core.constraints import CONSTRAINTS
-from snn_core.spec import (
+from snn_core.settings import (
     LETTERS,
     SHARED,
     Experiment,

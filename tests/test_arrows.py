@@ -22,7 +22,7 @@ RANKS = {
     "constraints": 1,
     "normalizations": 1,
     "datasets": 1,
-    "spec": 2,
+    "settings": 2,
     "cost": 3,
     "network": 3,
     "statistics": 3,
@@ -33,16 +33,13 @@ RANKS = {
     "sweep": 6,
     "export": 7,
 }
-# The same inside the package spec; inside other packages every module may import every other.
-SPEC_RANKS = {
-    "knobs": 0,
-    "network": 1,
-    "training": 1,
-    "plan": 2,
-    "experiment": 3,
-    "codec": 4,
-    "arms": 5,
-}
+# The same inside these packages; inside others every module may import every other.
+INSIDE_RANKS = {
+    "settings": {
+        "knobs": 0, "network": 1, "training": 1, "plan": 2, "experiment": 3, "codec": 4, "arms": 5,
+    },
+    "theory": {"moments": 0, "mean_field": 1, "certificates": 1},
+}  # fmt: skip
 # Outside the core: pages know ui and the core, never each other; the frame is above them.
 # Inside a folder of pages a module imports lower ranks only.
 PAGE_RANKS = {
@@ -122,14 +119,14 @@ def _inside_core(here: list[str], there: list[str]) -> str:
     if len(there) == 1:
         return "import from the module that has the name, not from the public face"
     if here[1] == there[1]:
-        return _inside_spec(here[2:], there[2:]) if here[1] == "spec" else ""
+        return _inside_package(here[2:], there[2:], INSIDE_RANKS.get(here[1], {}))
     return _by_rank(here[1], there[1], RANKS)
 
 
-def _inside_spec(here: list[str], there: list[str]) -> str:
-    if not here:  # the package's own face
+def _inside_package(here: list[str], there: list[str], ranks: dict[str, int]) -> str:
+    if not ranks or not here or here[:1] == there[:1]:  # its own face, or its own part
         return ""
-    return _by_rank(here[0], there[0] if there else "__init__", SPEC_RANKS)
+    return _by_rank(here[0], there[0] if there else "__init__", ranks)
 
 
 def _by_rank(here: str, there: str, ranks: dict[str, int]) -> str:
@@ -188,15 +185,15 @@ def test_the_frame_names_every_page_and_nothing_else_stands_beside_it() -> None:
 @pytest.mark.parametrize(
     ("module", "source", "said"),
     [
-        ("snn_core.theory.maps", "from snn_core.network import build", "(same rank)"),
-        ("snn_core.tables", "import snn_core.spec.codec", "(higher rank)"),
+        ("snn_core.theory.moments.maps", "from snn_core.network import build", "(same rank)"),
+        ("snn_core.tables", "import snn_core.settings.codec", "(higher rank)"),
         ("snn_core.tables", "def f():\n    from . import sweep", "sweep (higher rank)"),
-        ("snn_core.spec.plan", "from snn_core.spec.codec import x", "codec (higher rank)"),
+        ("snn_core.settings.plan", "from snn_core.settings.codec import x", "codec (higher rank)"),
         ("snn_core.activations.elu", "from snn_core import constraints", "(same rank)"),
         ("snn_core.network", "import streamlit as st", "snn_core may not import streamlit"),
-        ("snn_core.theory.maps", "from plotly import express", "may not import plotly"),
+        ("snn_core.theory.moments.maps", "from plotly import express", "may not import plotly"),
         ("snn_core.propagate", "from snn_core.news import x", "give news a rank"),
-        ("snn_core.theory.maps", "from pages.ui import x", "snn_core may not import pages"),
+        ("snn_core.gaussian", "from pages.ui import x", "snn_core may not import pages"),
         ("pages.train.figures", "import streamlit", "figures may not import streamlit"),
         ("pages.ui.state", "from pages.propagate import page", "may not import pages.propagate"),
         ("pages.propagate.page", "import app", "may not import app"),
@@ -205,7 +202,8 @@ def test_the_frame_names_every_page_and_nothing_else_stands_beside_it() -> None:
         ("pages.ui.views", "from pages.ui import results", "results (same rank)"),
         ("app", "import snn_core as snn", "app may not import snn_core"),
         ("snn_core.sweep", "import snn_core as snn", "not from the public face"),
-        ("snn_core.spec.knobs", "from snn_core.spec import knob", "give knob a rank"),
+        ("snn_core.settings.knobs", "from snn_core.settings import knob", "give knob a rank"),
+        ("snn_core.theory.moments.maps", "import snn_core.theory.mean_field.edge", "higher rank"),
     ],
 )
 def test_an_arrow_that_points_upwards_is_named(module: str, source: str, said: str) -> None:
@@ -216,7 +214,7 @@ def test_an_arrow_that_points_upwards_is_named(module: str, source: str, said: s
     ("module", "source"),
     [
         ("snn_core.propagate", "from snn_core.network import build\nfrom .theory import maps"),
-        ("snn_core.spec.codec", "from snn_core.spec.knobs import knob\nimport numpy"),
+        ("snn_core.settings.codec", "from snn_core.settings.knobs import knob\nimport numpy"),
         ("snn_core.activations.elu", "from snn_core.activations.activation import Activation"),
         ("pages.train.figures", "import plotly.graph_objects as go\nimport snn_core as snn"),
         ("pages.propagate.page", "from pages.ui import state\nimport streamlit as st"),

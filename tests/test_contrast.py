@@ -11,7 +11,7 @@ import pytest
 
 from pages.propagate.contrast.comparison import BINS, UNITS, _common_edges, _histograms, compared
 from snn_core.propagate import Propagation, run
-from snn_core.spec import Experiment, NetworkSpec
+from snn_core.settings import Experiment, NetworkSpec
 from snn_core.wording import brief
 
 DEPTH = 12

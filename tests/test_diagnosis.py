@@ -16,7 +16,7 @@ from snn_core.diagnosis.failures import trapped
 from snn_core.diagnosis.trend import trend
 from snn_core.initializers import INITIALIZERS
 from snn_core.propagate import Propagation, run
-from snn_core.spec import Experiment, NetworkSpec, from_query
+from snn_core.settings import Experiment, NetworkSpec, from_query
 
 FINE = ("holds", "settles")
 

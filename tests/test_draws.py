@@ -14,7 +14,7 @@ from snn_core.diagnosis import fan_in_experiment
 from snn_core.draws import keeper
 from snn_core.initializers import INITIALIZERS
 from snn_core.network import Layer, build, draw_cotangents, draw_inputs
-from snn_core.spec import Experiment, NetworkSpec
+from snn_core.settings import Experiment, NetworkSpec
 
 KINDS = {
     "mlp": NetworkSpec(depth=4, width=24),

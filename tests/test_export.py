@@ -21,7 +21,7 @@ from snn_core.constraints import constraint
 from snn_core.export import curves_csv, layers_csv, run_json, weights_safetensors
 from snn_core.export.table import CURVES, LAYERS
 from snn_core.export.text import setting_columns
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, from_json
+from snn_core.settings import Experiment, NetworkSpec, TrainingSpec, from_json
 from snn_core.train import ArmSnapshot, Run, Snapshot, start, train
 
 TRAINING = TrainingSpec(

@@ -11,8 +11,8 @@ import pytest
 from snn_core.diagnosis import FAN_INS, FanIn, fan_in_experiment
 from snn_core.diagnosis.fan_in import COMPARED
 from snn_core.propagate import Stopped, run
-from snn_core.spec import Experiment, NetworkSpec
-from snn_core.theory.maps import correlation_map, moment_map
+from snn_core.settings import Experiment, NetworkSpec
+from snn_core.theory.moments.maps import correlation_map, moment_map
 
 NONE, LAYER, UNIT = range(3)  # in COMPARED
 EXACT = (*COMPARED, "standardize_unit", "unit_norm")

@@ -16,8 +16,8 @@ from pages.ui import panels
 from pages.ui.chart.delta import numbers
 from pages.ui.text import caption
 from snn_core.propagate import QUANTILES, Detail, Propagation
-from snn_core.spec import Experiment, NetworkSpec
-from snn_core.theory.prediction import Prediction
+from snn_core.settings import Experiment, NetworkSpec
+from snn_core.theory.mean_field.prediction import Prediction
 from snn_core.wording import amount
 
 UNITS = 5

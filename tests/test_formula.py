@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import snn_core as snn
 from snn_core.activations import SELU_FORMULA, activation, formula, gaussian_moments, suits_lecun
-from snn_core.spec import (
+from snn_core.settings import (
     Experiment,
     NetworkSpec,
     SettingError,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from snn_core.cost import CORES
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
+from snn_core.settings import Experiment, NetworkSpec, TrainingSpec
 from snn_core.train import Snapshot, live, train
 from snn_core.train.live import (
     Training,

@@ -12,8 +12,8 @@ import pytest
 from pages.moment_map import figures, plane, proofs
 from snn_core.activations import activation
 from snn_core.propagate import Propagation
-from snn_core.theory.field import vector_field
-from snn_core.theory.fixed_points import FixedPoint, describe
+from snn_core.theory.moments.fixed_points import FixedPoint, describe
+from snn_core.theory.moments.flow import vector_field
 from tests.test_figures import RESULTS
 
 MEANS = np.linspace(-2.0, 2.0, 13)

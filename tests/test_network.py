@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from snn_core.network import Layer, build, draw_inputs, forward, generator
-from snn_core.spec import Experiment, NetworkSpec
+from snn_core.settings import Experiment, NetworkSpec
 
 SMALL = NetworkSpec(depth=4, width=48)
 CNN = NetworkSpec(kind="cnn", depth=5, dense=2, width=24, channels=8)

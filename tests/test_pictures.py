@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pages.train import text
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
+from snn_core.settings import Experiment, NetworkSpec, TrainingSpec
 from snn_core.train import (
     Boundary,
     Run,

@@ -27,8 +27,8 @@ from snn_core.propagate import (
     propagate,
     run,
 )
-from snn_core.spec import Experiment, NetworkSpec, to_query
-from snn_core.spec import from_query as read
+from snn_core.settings import Experiment, NetworkSpec, to_query
+from snn_core.settings import from_query as read
 
 SMALL = Experiment(network=NetworkSpec(depth=4, width=32), batch=32, seeds=3)
 CNN = Experiment(

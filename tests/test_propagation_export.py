@@ -16,8 +16,8 @@ from snn_core.export import propagation, propagation_csv, propagation_json
 from snn_core.export.propagation import COLUMNS, MEASURED, PREDICTED
 from snn_core.export.text import setting_columns
 from snn_core.propagate import Detail, Propagation, run
-from snn_core.spec import Experiment, NetworkSpec, from_json, from_query
-from snn_core.theory.prediction import Prediction
+from snn_core.settings import Experiment, NetworkSpec, from_json, from_query
+from snn_core.theory.mean_field.prediction import Prediction
 
 MLP = Experiment(NetworkSpec(depth=3, width=32), "gaussian", {"mean": 0.1}, batch=32, seeds=3)
 CNN = Experiment(

@@ -13,7 +13,7 @@ import pytest
 from snn_core.activations import ACTIVATIONS
 from snn_core.constraints import CONSTRAINTS
 from snn_core.propagate import Propagation, Stopped, run
-from snn_core.spec import Experiment, NetworkSpec
+from snn_core.settings import Experiment, NetworkSpec
 from snn_core.sweep import COLUMNS, ROWS, fill, grid, lay_out
 
 SMALL = Experiment(NetworkSpec(depth=3, width=24), batch=32, seeds=2)

@@ -24,7 +24,7 @@ from snn_core.initializers import INITIALIZERS
 from snn_core.network import build
 from snn_core.normalizations import NORMALIZATIONS
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Stopped
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, constraint_of, rate_at
+from snn_core.settings import Experiment, NetworkSpec, TrainingSpec, constraint_of, rate_at
 from snn_core.train import Snapshot, resume, rewind, start, state_of, train
 from snn_core.train import arm as arm_module
 from snn_core.train import crew as crew_module

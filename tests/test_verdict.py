@@ -15,7 +15,7 @@ from snn_core.diagnosis import summary, verdict
 from snn_core.diagnosis.learning import guess_of, stay
 from snn_core.diagnosis.training import KINDS
 from snn_core.diagnosis.training_layers import MOMENTS, middle
-from snn_core.spec import Experiment, NetworkSpec, TrainingSpec, arms_from_query
+from snn_core.settings import Experiment, NetworkSpec, TrainingSpec, arms_from_query
 from snn_core.train import ArmSnapshot, Snapshot, train
 
 TRAINING = TrainingSpec(

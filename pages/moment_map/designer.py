@@ -8,8 +8,8 @@ from pages.ui import notices, session, slider, views
 from pages.ui.text import plain
 from snn_core.activations import Activation
 from snn_core.export.design import FRAMEWORKS, design_code
-from snn_core.theory.affine import normalized
-from snn_core.theory.designer import Design, design
+from snn_core.theory.moments.affine import normalized
+from snn_core.theory.moments.designer import Design, design
 from snn_core.wording import amount, percent
 
 __all__ = ["draw"]

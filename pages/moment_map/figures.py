@@ -24,8 +24,8 @@ from pages.ui.panels import (
 )
 from snn_core.activations import Activation
 from snn_core.propagate import Propagation
-from snn_core.theory.field import VectorField
-from snn_core.theory.fixed_points import FixedPoint
+from snn_core.theory.moments.fixed_points import FixedPoint
+from snn_core.theory.moments.flow import VectorField
 from snn_core.wording import amount
 
 __all__ = ["MARKS", "mark", "marker", "moment_map", "shaded"]

@@ -7,7 +7,7 @@ from pages.ui import page_settings
 from pages.ui.live import work
 from pages.ui.live.channel import Question, Send
 from snn_core import tables
-from snn_core.spec import activation_of, from_query
+from snn_core.settings import activation_of, from_query
 
 __all__ = ["answer"]
 

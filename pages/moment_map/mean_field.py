@@ -10,9 +10,9 @@ from pages.ui import notices, results, session, slider, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import plain
 from snn_core.activations import Activation
-from snn_core.theory.correlation import CorrelationCurve, correlation_curve
-from snn_core.theory.edge import edge_of_chaos
-from snn_core.theory.mean_field import Phase, phase
+from snn_core.theory.mean_field.correlation import CorrelationCurve, correlation_curve
+from snn_core.theory.mean_field.edge import edge_of_chaos
+from snn_core.theory.mean_field.phases import Phase, phase
 from snn_core.wording import amount
 
 __all__ = ["draw"]

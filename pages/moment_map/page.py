@@ -25,7 +25,7 @@ from pages.ui.chart import plotly_view
 from pages.ui.page_link import PROPAGATE, page_link
 from pages.ui.text import plain
 from snn_core.propagate import Propagation
-from snn_core.spec import Experiment, activation_of, to_query
+from snn_core.settings import Experiment, activation_of, to_query
 from snn_core.wording import amount, count, percent
 
 AXES = ("auto", "linear", "log")

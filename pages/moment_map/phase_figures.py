@@ -7,8 +7,8 @@ import numpy as np
 from pages.moment_map.figures import mark, marker, shaded
 from pages.ui import panels
 from pages.ui.panels import CORRELATION, GRADIENT, INK, MEAN, NEUTRAL, VARIANCE, Drawing, Panel
-from snn_core.theory.correlation import CorrelationCurve
-from snn_core.theory.mean_field import Phase
+from snn_core.theory.mean_field.correlation import CorrelationCurve
+from snn_core.theory.mean_field.phases import Phase
 
 __all__ = ["phases"]
 

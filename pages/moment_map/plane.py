@@ -9,10 +9,10 @@ import numpy as np
 
 from pages.moment_map import proofs
 from snn_core.activations import Activation
-from snn_core.spec import Experiment, from_query, to_query
-from snn_core.theory.field import Orbit, VectorField, basin, orbit, vector_field
-from snn_core.theory.fixed_points import FixedPoint, NoFixedPoint, distance, fixed_point
-from snn_core.theory.search import FixedPoints, fixed_points
+from snn_core.settings import Experiment, from_query, to_query
+from snn_core.theory.moments.fixed_points import FixedPoint, NoFixedPoint, distance, fixed_point
+from snn_core.theory.moments.flow import Orbit, VectorField, basin, orbit, vector_field
+from snn_core.theory.moments.search import FixedPoints, fixed_points
 
 __all__ = ["MEANS", "VARIANCES", "Asked", "Seen", "asked", "fed", "seen"]
 

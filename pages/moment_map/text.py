@@ -7,7 +7,7 @@ import torch
 
 from pages.moment_map.plane import Asked, Seen
 from pages.ui.text import plain
-from snn_core.theory.fixed_points import NoFixedPoint, words_of
+from snn_core.theory.moments.fixed_points import NoFixedPoint, words_of
 from snn_core.wording import amount, count, percent
 
 __all__ = [

@@ -7,7 +7,7 @@ from pages.ui import notices, results, views
 from pages.ui.chart import plotly_view
 from pages.ui.text import option_name
 from snn_core.diagnosis import FanIn
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 from snn_core.wording import amount
 
 __all__ = ["ask", "draw"]

@@ -25,7 +25,7 @@ from pages.ui.panels import (
 )
 from pages.ui.text import caption
 from snn_core.propagate import QUANTILES, THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 
 __all__ = [
     "distribution_by_layer",

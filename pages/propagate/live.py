@@ -12,7 +12,7 @@ from pages.ui.live import work
 from pages.ui.live.channel import Question, Send
 from pages.ui.live.work import Propagating
 from snn_core.propagate import Propagation, Stopped
-from snn_core.spec import from_query
+from snn_core.settings import from_query
 
 __all__ = ["answer", "messages"]
 

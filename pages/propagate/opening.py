@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.propagate.contrast import contrast
 from pages.ui import layout, session
 from snn_core.propagate import Propagation, run
-from snn_core.spec import Experiment, NetworkSpec
+from snn_core.settings import Experiment, NetworkSpec
 
 __all__ = ["button", "draw", "place"]
 

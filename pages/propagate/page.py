@@ -11,7 +11,7 @@ from pages.propagate import downloads, failures, figures, opening, pins, tabs, t
 from pages.ui import controls, layout, notices, page_settings, results, session, setting, views
 from pages.ui.chart import plotly_view
 from snn_core.propagate import Propagation
-from snn_core.spec import Experiment, to_query
+from snn_core.settings import Experiment, to_query
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pages.ui.chart import plotly_view
 from pages.ui.panels import median
 from pages.ui.text import plain, scrolling, setting_name, value_name
 from snn_core.propagate import Propagation
-from snn_core.spec import LETTERS, Experiment, settings
+from snn_core.settings import LETTERS, Experiment, settings
 from snn_core.wording import amount
 
 __all__ = ["draw", "names", "pin_button", "table"]

@@ -16,8 +16,8 @@ from pages.ui.live import work
 from pages.ui.panels import Drawing
 from snn_core.cost import refuse
 from snn_core.propagate import Propagation
-from snn_core.spec import Experiment
-from snn_core.theory.predict import unit_moments
+from snn_core.settings import Experiment
+from snn_core.theory.mean_field.predict import unit_moments
 
 __all__ = ["AXES", "NAMED", "Tab", "draw", "needs", "of"]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from pages.ui.panels import median
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
-from snn_core.spec import activation_of, plan_of
+from snn_core.settings import activation_of, plan_of
 from snn_core.wording import amount, count, percent
 
 __all__ = [

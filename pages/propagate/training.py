@@ -9,7 +9,7 @@ from pages.ui.page_settings import TRAIN
 from snn_core.cost import refuse_training
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.diagnosis import Repair, repaired
-from snn_core.spec import Experiment, arms_from_query, arms_to_query, input_shape
+from snn_core.settings import Experiment, arms_from_query, arms_to_query, input_shape
 
 __all__ = ["arms", "link"]
 

@@ -11,7 +11,7 @@ from pages.ui.page_link import MAP, TRAIN, page_link
 from pages.ui.text import plain
 from snn_core.diagnosis import KINDS, Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
-from snn_core.spec import Experiment, to_query
+from snn_core.settings import Experiment, to_query
 
 __all__ = ["diagnosis_of", "draw", "short"]
 

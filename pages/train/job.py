@@ -15,7 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from pages.ui import visitor
 from snn_core.cost import CORES
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 from snn_core.train import live
 from snn_core.train.live import Training
 

@@ -21,7 +21,7 @@ from pages.ui.text import plain
 from pages.ui.words import words
 from snn_core.cost import refuse_training
 from snn_core.jobs import Failure
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 from snn_core.train import checkpoint_at
 from snn_core.train.live import Training, fits, go_back, history, only_rates_differ, set_rates
 

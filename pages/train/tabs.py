@@ -16,7 +16,7 @@ from pages.train.look import Look
 from pages.ui import notices, views
 from pages.ui.chart import plotly_view
 from pages.ui.panels import Drawing
-from snn_core.spec import input_shape
+from snn_core.settings import input_shape
 from snn_core.train import (
     Boundary,
     Checkpoint,

@@ -11,7 +11,7 @@ import numpy as np
 from pages.ui.text import describe, option_name, scrolling
 from snn_core import datasets
 from snn_core.diagnosis import Summary, summary, verdict
-from snn_core.spec import LETTERS, Experiment, arm_settings, dataset_of, input_shape
+from snn_core.settings import LETTERS, Experiment, arm_settings, dataset_of, input_shape
 from snn_core.train import Boundary, Snapshot
 from snn_core.train.live import speed
 from snn_core.wording import amount, percent

@@ -13,7 +13,7 @@ from pages.ui import session, views
 from pages.ui.drawer import drawer
 from pages.ui.page_settings import ARM, DECLARED
 from pages.ui.setting import control, is_used
-from snn_core.spec import SHARED, TrainingSpec
+from snn_core.settings import SHARED, TrainingSpec
 
 __all__ = [
     "GROUPS",

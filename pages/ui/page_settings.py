@@ -7,7 +7,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from snn_core.datasets import DATASETS, is_labelled
-from snn_core.spec import (
+from snn_core.settings import (
     LETTERS,
     Experiment,
     NetworkSpec,

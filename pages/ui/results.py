@@ -17,7 +17,7 @@ from pages.ui import session
 from pages.ui.live import cache, work
 from snn_core.diagnosis import FanIn, fan_in_experiment
 from snn_core.propagate import Propagation
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 from snn_core.sweep import Cell, Grid, fill, lay_out
 
 __all__ = [

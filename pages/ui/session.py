@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 import streamlit as st
 
 from pages.ui.page_settings import DECLARED, PageSettings, Value, Values, own_parts
-from snn_core.spec import (
+from snn_core.settings import (
     LETTERS,
     Experiment,
     SettingError,

@@ -20,7 +20,7 @@ from snn_core.activations import is_formula
 from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.normalizations import NORMALIZATIONS
-from snn_core.spec import USUAL_RATES, arm_of
+from snn_core.settings import USUAL_RATES, arm_of
 
 __all__ = ["NEEDS", "SLIDERS", "control", "is_used", "used"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pages.ui.page_settings import DECLARED
 from snn_core.activations import formula, is_formula
-from snn_core.spec import Experiment, settings
+from snn_core.settings import Experiment, settings
 from snn_core.wording import count
 
 __all__ = [
@@ -108,7 +108,7 @@ def describe(name: str, given: object) -> str:
 def caption(experiment: Experiment) -> str:
     """Returns a setting in one line: its main values, then all that are not the default.
 
-    >>> from snn_core.spec import NetworkSpec
+    >>> from snn_core.settings import NetworkSpec
     >>> caption(Experiment(NetworkSpec(depth=16, residual=True), seeds=1))
     'SELU, LeCun normal (untruncated), depth 16, width 256, 1 seed, residual connections'
     """

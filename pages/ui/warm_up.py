@@ -66,7 +66,7 @@ def done() -> bool:
 
 def _train_a_step() -> None:
     """Trains for a step: an optimizer's first one imports another second's worth of torch."""
-    from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
+    from snn_core.settings import Experiment, NetworkSpec, TrainingSpec
     from snn_core.train import train
 
     network = NetworkSpec(depth=1, width=2, normalization="batch")

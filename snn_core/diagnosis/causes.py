@@ -20,7 +20,7 @@ from snn_core.diagnosis.repairs import (
 )
 from snn_core.diagnosis.trend import Trend
 from snn_core.diagnosis.view import LUCK, View
-from snn_core.spec import Experiment, activation_of, initializer_of, plan_of
+from snn_core.settings import Experiment, activation_of, initializer_of, plan_of
 from snn_core.wording import amount, brief, count
 
 __all__ = ["NOTHING", "Why", "why"]

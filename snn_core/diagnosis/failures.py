@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snn_core.diagnosis.repairs import Settings, experiment_of
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 
 __all__ = ["TRAPS", "Trap", "trapped"]
 

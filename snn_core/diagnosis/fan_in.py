@@ -35,7 +35,7 @@ from snn_core.cost import estimate
 from snn_core.diagnosis.fan_in_theory import PREDICTED, ROW_LAWS, predicted_layers
 from snn_core.network import draw_inputs, draw_layers, forward
 from snn_core.propagate import Stopped
-from snn_core.spec import Experiment, NetworkSpec, constraint_of
+from snn_core.settings import Experiment, NetworkSpec, constraint_of
 from snn_core.tables import number, pick
 
 __all__ = ["FAN_INS", "FanIn", "fan_in_experiment"]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import gammainccinv, gammaincinv, ndtr
 
-from snn_core.spec import Experiment, activation_of
-from snn_core.theory.maps import moment_map
-from snn_core.theory.predict import predict
+from snn_core.settings import Experiment, activation_of
+from snn_core.theory.mean_field.predict import predict
+from snn_core.theory.moments.maps import moment_map
 
 __all__ = ["PREDICTED", "ROW_LAWS", "predicted_layers"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from snn_core.datasets import Dataset, is_regression
 from snn_core.diagnosis.training_layers import middle
-from snn_core.spec import Experiment, dataset_of
+from snn_core.settings import Experiment, dataset_of
 from snn_core.train.history import series
 from snn_core.train.result import Snapshot
 from snn_core.wording import amount

@@ -47,7 +47,7 @@ def diagnose(p: Propagation, repairs: bool = True) -> Diagnosis:
     a repair would show, the cause among it, is left out.
 
     >>> from snn_core.propagate import propagate
-    >>> from snn_core.spec import NetworkSpec
+    >>> from snn_core.settings import NetworkSpec
     >>> wrong = NetworkSpec(depth=24, width=128, initializer="he_normal")
     >>> found = diagnose(propagate(wrong, batch=64))
     >>> found.kind, found.cause, found.repairs[0].settings[0]

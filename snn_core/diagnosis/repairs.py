@@ -15,7 +15,7 @@ import numpy as np
 from snn_core.activations import suits_lecun
 from snn_core.datasets import input_law
 from snn_core.diagnosis.trend import Trend, trend
-from snn_core.spec import (
+from snn_core.settings import (
     Experiment,
     activation_of,
     dataset_of,
@@ -23,7 +23,7 @@ from snn_core.spec import (
     input_shape,
     settings,
 )
-from snn_core.theory.pooled import forward
+from snn_core.theory.mean_field.forward import forward
 
 __all__ = [
     "DEEPEST",

@@ -8,7 +8,7 @@ import numpy as np
 
 from snn_core.diagnosis.trend import EXPLODED, VANISHED
 from snn_core.diagnosis.view import APART, View
-from snn_core.spec import initializer_of
+from snn_core.settings import initializer_of
 from snn_core.wording import amount, brief, count
 
 __all__ = ["headline", "sentences"]

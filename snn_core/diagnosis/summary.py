@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_core.diagnosis.learning import guess_of
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 from snn_core.tables import number
 from snn_core.train.history import series
 from snn_core.train.result import Snapshot

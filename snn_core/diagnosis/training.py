@@ -22,7 +22,7 @@ from snn_core.diagnosis.learning import (
 from snn_core.diagnosis.summary import deviation
 from snn_core.diagnosis.training_causes import why_diverged, why_stuck
 from snn_core.diagnosis.training_layers import layer_view, moments_of
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 from snn_core.train.history import last_record, series
 from snn_core.train.result import ArmSnapshot, Snapshot
 from snn_core.wording import amount, brief, count, percent

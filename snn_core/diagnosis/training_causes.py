@@ -9,7 +9,7 @@ import numpy as np
 
 from snn_core.activations import Activation, called, suits_lecun
 from snn_core.diagnosis.training_layers import LayerView, at_start, moments_of
-from snn_core.spec import USUAL_RATES, Experiment, NetworkSpec, activation_of
+from snn_core.settings import USUAL_RATES, Experiment, NetworkSpec, activation_of
 from snn_core.train.history import series
 from snn_core.train.result import Snapshot
 from snn_core.wording import brief, percent

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from snn_core.spec import Experiment, activation_of
-from snn_core.theory.maps import moment_map
+from snn_core.settings import Experiment, activation_of
+from snn_core.theory.moments.maps import moment_map
 from snn_core.train.history import records
 from snn_core.train.result import ArmSnapshot, Snapshot
 from snn_core.wording import brief, percent

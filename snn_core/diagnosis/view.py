@@ -10,7 +10,7 @@ import numpy as np
 from snn_core.diagnosis.repairs import DEEPEST, FORGOTTEN, outlook
 from snn_core.diagnosis.trend import EXPLODED, FAR, HOLDS_MEAN, SCATTER, VANISHED, Trend, trend
 from snn_core.propagate import Propagation
-from snn_core.spec import Experiment, plan_of
+from snn_core.settings import Experiment, plan_of
 
 __all__ = ["APART", "KINDS", "View", "kind_of", "view_of"]
 

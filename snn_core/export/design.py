@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snn_core.tables import pick
-from snn_core.theory.designer import Design
+from snn_core.theory.moments.designer import Design
 
 __all__ = ["FRAMEWORKS", "design_code"]
 

@@ -14,8 +14,8 @@ import torch
 
 from snn_core.export.text import csv_text, plain, setting_columns
 from snn_core.propagate import Detail, Propagation
-from snn_core.spec import settings, to_query
-from snn_core.theory.prediction import Prediction
+from snn_core.settings import settings, to_query
+from snn_core.theory.mean_field.prediction import Prediction
 
 __all__ = ["COLUMNS", "FORMAT_VERSION", "propagation_csv", "propagation_json"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from snn_core.export.text import csv_text, plain, setting_columns
-from snn_core.spec import Experiment, settings
+from snn_core.settings import Experiment, settings
 from snn_core.train import ArmSnapshot, Snapshot
 from snn_core.train.history import records
 

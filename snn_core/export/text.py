@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from snn_core.spec import Experiment, settings
+from snn_core.settings import Experiment, settings
 
 __all__ = ["csv_text", "plain", "setting_columns"]
 
@@ -37,7 +37,7 @@ def setting_columns(experiments: Sequence[Experiment]) -> dict[str, list[bool | 
     `settings` has them, in at least one of the experiments. Where a part has no parameter of that
     name, its value is empty text.
 
-    >>> from snn_core.spec import NetworkSpec
+    >>> from snn_core.settings import NetworkSpec
     >>> wide = Experiment(NetworkSpec(width=512), seeds=2)
     >>> found = setting_columns([Experiment(), wide])
     >>> found["width"], found["seeds"], found["activation"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from safetensors.torch import save
 from torch import Tensor
 
-from snn_core.spec import Experiment, to_json
+from snn_core.settings import Experiment, to_json
 from snn_core.tables import number
 from snn_core.train import Checkpoint
 from snn_core.train.pictures import step_of
@@ -34,7 +34,7 @@ def weights_safetensors(checkpoint: Checkpoint, index: int) -> bytes:
         ValueError: An arm that the checkpoint has not.
 
     >>> from safetensors.torch import load
-    >>> from snn_core.spec import NetworkSpec
+    >>> from snn_core.settings import NetworkSpec
     >>> from snn_core.train import start, state_of
     >>> run = start(Experiment(NetworkSpec(depth=1, width=4), "moons", seeds=1))
     >>> sorted(load(weights_safetensors(state_of(run), 0)))

@@ -13,7 +13,7 @@ from torch import Tensor
 from snn_core.activations.activation import unit_gradient
 from snn_core.network import Layer
 from snn_core.propagate.result import QUANTILES, Detail
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 from snn_core.statistics import mean_cosine, saturation, spread_sample, unit_moments
 
 __all__ = ["collect", "layer_detail", "needs_z", "sample_size"]

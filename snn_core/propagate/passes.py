@@ -22,7 +22,7 @@ from snn_core.network import (
 )
 from snn_core.propagate.detail import layer_detail, needs_z, sample_size
 from snn_core.propagate.result import THEOREM_1_OMEGA, THEOREM_1_TAU
-from snn_core.spec import Experiment, initializer_of
+from snn_core.settings import Experiment, initializer_of
 from snn_core.statistics import pooled_moments
 
 __all__ = ["NOTHING", "Drawn", "Pass", "Stopped", "Watch", "merge", "passes"]

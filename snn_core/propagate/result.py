@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snn_core.spec import Experiment
-from snn_core.theory.prediction import Prediction
+from snn_core.settings import Experiment
+from snn_core.theory.mean_field.prediction import Prediction
 
 __all__ = ["QUANTILES", "THEOREM_1_OMEGA", "THEOREM_1_TAU", "Detail", "Propagation"]
 

@@ -17,9 +17,9 @@ from snn_core.network import build, draw_inputs
 from snn_core.propagate.detail import collect
 from snn_core.propagate.passes import NOTHING, Drawn, Pass, Stopped, Watch, merge, passes
 from snn_core.propagate.result import Propagation
-from snn_core.spec import Experiment, NetworkSpec, plan_of
-from snn_core.theory.predict import predict
-from snn_core.theory.prediction import Prediction
+from snn_core.settings import Experiment, NetworkSpec, plan_of
+from snn_core.theory.mean_field.predict import predict
+from snn_core.theory.mean_field.prediction import Prediction
 
 __all__ = ["assemble", "one_seed", "propagate", "run"]
 

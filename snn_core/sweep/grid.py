@@ -17,7 +17,7 @@ from snn_core.cost import estimate
 from snn_core.network import Layer, draw_layers
 from snn_core.propagate import Propagation, Stopped, run
 from snn_core.propagate.passes import Drawn
-from snn_core.spec import Experiment, activation_of, initializer_of, plan_of
+from snn_core.settings import Experiment, activation_of, initializer_of, plan_of
 from snn_core.tables import number, pick
 from snn_core.wording import amount, count
 
@@ -100,7 +100,7 @@ def grid(
         ValueError: As `lay_out`, at once.
         Stopped: As `fill`, from the iterator.
 
-    >>> from snn_core.spec import NetworkSpec
+    >>> from snn_core.settings import NetworkSpec
     >>> small = Experiment(NetworkSpec(depth=2, width=16), batch=16, seeds=2)
     >>> [(cell.column, bool(cell.propagation)) for cell in grid(small, ["none"], ["selu", "elu"])]
     [('selu', True), ('elu', True)]

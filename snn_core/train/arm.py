@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from snn_core.cost import CORES, MEMORY_SHARE, available_bytes, update_seconds
-from snn_core.spec import Experiment, plan_of, rate_at
+from snn_core.settings import Experiment, plan_of, rate_at
 from snn_core.train.crew import Crew, side_by_side
 from snn_core.train.notes import Sums, notes_of
 from snn_core.train.result import ArmSnapshot

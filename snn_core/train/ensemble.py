@@ -16,7 +16,7 @@ from snn_core.cost import decompositions
 from snn_core.network import Layer, build, forward, generator, linear
 from snn_core.normalizations import NORMALIZATIONS
 from snn_core.propagate import Stopped
-from snn_core.spec import Experiment, LayerPlan, constraint_of
+from snn_core.settings import Experiment, LayerPlan, constraint_of
 
 __all__ = [
     "Ensemble",

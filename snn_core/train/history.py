@@ -31,7 +31,7 @@ def series(history: Sequence[Snapshot], arm: int, name: str) -> tuple[np.ndarray
             there.
 
     >>> from snn_core.train.run import train
-    >>> from snn_core.spec import Experiment, NetworkSpec, TrainingSpec
+    >>> from snn_core.settings import Experiment, NetworkSpec, TrainingSpec
     >>> tiny = Experiment(NetworkSpec(depth=2, width=8), "moons", training=TrainingSpec(steps=20))
     >>> steps, values = series(list(train(tiny)), 0, "variance")
     >>> steps.tolist(), values.shape

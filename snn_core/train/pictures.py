@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from snn_core.network import Layer, forward
-from snn_core.spec import constraint_of, input_shape
+from snn_core.settings import constraint_of, input_shape
 from snn_core.tables import number
 from snn_core.train.ensemble import Ensemble, layers_of, run_pass
 from snn_core.train.run import Checkpoint, Run

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from snn_core.propagate import Stopped
-from snn_core.spec import Experiment, constraint_of
+from snn_core.settings import Experiment, constraint_of
 from snn_core.train.arm import Arm, approach, next_record, proceed, start_arm
 from snn_core.train.ensemble import parametrized, project_
 from snn_core.train.result import ArmSnapshot, Snapshot
@@ -114,7 +114,7 @@ def train(
         ValueError: An experiment that can't be trained: input without targets, a number format
             below float32, a device that is not there, more memory than is free.
 
-    >>> from snn_core.spec import NetworkSpec, TrainingSpec
+    >>> from snn_core.settings import NetworkSpec, TrainingSpec
     >>> arm = Experiment(NetworkSpec(depth=2, width=8), "moons", training=TrainingSpec(steps=20))
     >>> [snapshot.step for snapshot in train(arm)]
     [0, 10, 20]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from snn_core.datasets import DATASETS, Part, is_labelled, is_regression, split
 from snn_core.network import STREAMS, generator
-from snn_core.spec import Experiment, dataset_of, input_shape
+from snn_core.settings import Experiment, dataset_of, input_shape
 
 __all__ = ["Batch", "Order", "Rows", "Task", "batch_at", "task_of"]
 

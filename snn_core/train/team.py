@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from snn_core.activations import Activation
 from snn_core.network import generator
 from snn_core.propagate import Stopped
-from snn_core.spec import Experiment
+from snn_core.settings import Experiment
 from snn_core.train.dense import Room, by_hand, is_plain, room_of
 from snn_core.train.ensemble import (
     Ensemble,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from snn_core.spec import from_json
+from snn_core.settings import from_json
 from tests.browser.charts import drawn, hero, out_of_sight, plotly, settled, watch
 
 OpenPage = Callable[..., Page]

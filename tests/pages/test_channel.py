@@ -35,7 +35,7 @@ from pages.ui.live.frames import framed
 from pages.ui.visitor import COOKIE
 from snn_core.activations import ACTIVATIONS
 from snn_core.propagate import Pass, Stopped, Watch, run
-from snn_core.spec import Experiment, NetworkSpec, from_query
+from snn_core.settings import Experiment, NetworkSpec, from_query
 from snn_core.train.live import Training, history
 from tests.frames import unframed
 

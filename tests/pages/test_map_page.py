@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.moment_map import proofs
 from pages.ui import page_settings
-from snn_core.theory.designer import solve_selu
+from snn_core.theory.moments.designer import solve_selu
 from tests.pages.test_pages import ROOT, chart, healthy, link, opened, set_number
 
 MAP = ROOT / "pages" / "moment_map" / "page.py"

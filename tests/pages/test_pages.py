@@ -22,7 +22,7 @@ from pages.ui.live import cache, work
 from pages.ui.slider import Number, _told
 from snn_core.activations import SELU_FORMULA
 from snn_core.propagate import Propagation, Stopped, run
-from snn_core.spec import Experiment, NetworkSpec, from_query
+from snn_core.settings import Experiment, NetworkSpec, from_query
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(ROOT.glob("pages/*/page.py"))

@@ -10,7 +10,7 @@ from pages.propagate import training
 from snn_core.datasets import DATASETS, is_labelled
 from snn_core.diagnosis import TRAPS, diagnose, repaired
 from snn_core.propagate import run
-from snn_core.spec import Experiment, arms_from_query, from_query
+from snn_core.settings import Experiment, arms_from_query, from_query
 
 SETTINGS: list[dict[str, str]] = [
     {},

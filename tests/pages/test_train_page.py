@@ -27,7 +27,7 @@ from pages.train import downloads, figures, job, layer_figures, tabs, text
 from pages.train.arm_traces import LETTER, ROUNDING, Curve, heading, letters, log_ticks
 from pages.ui import controls, page_settings, panels, slider
 from pages.ui.chart.delta import numbers
-from snn_core.spec import (
+from snn_core.settings import (
     NetworkSpec,
     arm_settings,
     arms_from_query,

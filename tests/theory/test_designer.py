@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from snn_core.activations import ACTIVATIONS, gaussian_moments
 from snn_core.export.design import FRAMEWORKS, design_code
 from snn_core.gaussian import quadrature_moments
-from snn_core.theory.affine import normalized
-from snn_core.theory.designer import Design, alpha_dropout_constants, design, solve_selu
-from snn_core.theory.maps import moment_map
+from snn_core.theory.moments.affine import normalized
+from snn_core.theory.moments.designer import Design, alpha_dropout_constants, design, solve_selu
+from snn_core.theory.moments.maps import moment_map
 
 # mean, variance, omega, tau
 TARGETS = [

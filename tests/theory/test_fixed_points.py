@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from snn_core.activations import ACTIVATIONS, Activation, activation, gaussian_moments
-from snn_core.theory.fixed_points import HUGE, TINY, FixedPoint, NoFixedPoint, fixed_point
-from snn_core.theory.maps import moment_map
+from snn_core.theory.moments.fixed_points import HUGE, TINY, FixedPoint, NoFixedPoint, fixed_point
+from snn_core.theory.moments.maps import moment_map
 
 WEIGHTS = [(0.0, 1.0), (-0.5, 2.0), (0.0, 3.0)]
 

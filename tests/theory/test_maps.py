@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from snn_core.activations import ACTIVATIONS, activation, gaussian_moments
-from snn_core.theory.maps import correlation_map, moment_map
-from snn_core.theory.pairs import pair_products
+from snn_core.theory.mean_field.pairs import pair_products
+from snn_core.theory.moments.maps import correlation_map, moment_map
 
 CORRELATIONS = np.array([-1.0, -0.97, -0.4, 0.0, 1e-5, 0.3, 0.9, 0.9999, 1.0])
 every_name = pytest.mark.parametrize("name", list(ACTIVATIONS))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from snn_core.activations import ACTIVATIONS, gaussian_moments
-from snn_core.theory.correlation import correlation_curve
-from snn_core.theory.edge import edge_of_chaos
-from snn_core.theory.maps import correlation_map
-from snn_core.theory.mean_field import phase
+from snn_core.theory.mean_field.correlation import correlation_curve
+from snn_core.theory.mean_field.edge import edge_of_chaos
+from snn_core.theory.mean_field.phases import phase
+from snn_core.theory.moments.maps import correlation_map
 
 LAMBDA, ALPHA = 1.0507009873554804934, 1.6732632423543772848
 COLLAPSE = math.sqrt(2 / (LAMBDA**2 * (1 + ALPHA**2)))

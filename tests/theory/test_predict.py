@@ -14,12 +14,12 @@ from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS
 from snn_core.initializers import INITIALIZERS
 from snn_core.normalizations import NORMALIZATIONS
-from snn_core.spec import Experiment, NetworkSpec
-from snn_core.theory.maps import correlation_map
-from snn_core.theory.pooled import tap_matrix
-from snn_core.theory.predict import predict
-from snn_core.theory.prediction import Prediction
-from snn_core.theory.state import after_activation
+from snn_core.settings import Experiment, NetworkSpec
+from snn_core.theory.mean_field.forward import tap_matrix
+from snn_core.theory.mean_field.predict import predict
+from snn_core.theory.mean_field.prediction import Prediction
+from snn_core.theory.mean_field.state import after_activation
+from snn_core.theory.moments.maps import correlation_map
 
 ARRAYS = [f.name for f in fields(Prediction) if f.name != "reasons"]
 CHI = 1.0715750  # E f'^2 of SELU at (0, 1)
@@ -120,7 +120,9 @@ def test_what_has_settled_is_a_copy(
     data = settings.get("data", "gaussian")
     e = experiment(data, depth=96, **{k: v for k, v in settings.items() if k != "data"})
     copied = predict(e)
-    monkeypatch.setattr("snn_core.theory.pooled.has_settled", lambda before, after: False)
+    monkeypatch.setattr(
+        "snn_core.theory.mean_field.forward.has_settled", lambda before, after: False
+    )
     computed = predict(e)
     assert copied.reasons == computed.reasons
     for name in ARRAYS:

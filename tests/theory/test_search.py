@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snn_core.activations import ACTIVATIONS, activation
-from snn_core.theory.field import orbit
-from snn_core.theory.fixed_points import FixedPoint, distance, fixed_point
-from snn_core.theory.maps import moment_map
-from snn_core.theory.search import FixedPoints, fixed_points
+from snn_core.theory.moments.fixed_points import FixedPoint, distance, fixed_point
+from snn_core.theory.moments.flow import orbit
+from snn_core.theory.moments.maps import moment_map
+from snn_core.theory.moments.search import FixedPoints, fixed_points
 
 MEAN, VARIANCE = (-2.0, 2.0), (1e-3, 20.0)
 WEIGHTS = [(0.0, 1.0), (0.5, 1.5), (-1.0, 3.0)]

@@ -23,9 +23,9 @@ import torch
 from pages.ui.live import cache
 from snn_core.cost import CORES, refuse
 from snn_core.propagate import Pass, Propagation, Watch, assemble, one_seed, run
-from snn_core.spec import Experiment
-from snn_core.theory.predict import predict
-from snn_core.theory.prediction import Prediction
+from snn_core.settings import Experiment
+from snn_core.theory.mean_field.predict import predict
+from snn_core.theory.mean_field.prediction import Prediction
 
 __all__ = ["Key", "Propagating", "Tell", "ask", "found", "leave"]
 

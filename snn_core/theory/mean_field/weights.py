@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from snn_core.spec import LayerPlan, NetworkSpec, constraint_of, initializer_of
+from snn_core.settings import LayerPlan, NetworkSpec, constraint_of, initializer_of
 
 __all__ = ["RowLaw", "drawn_rows", "projected_rows", "scaled_rows"]
 

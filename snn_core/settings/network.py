@@ -8,7 +8,7 @@ from snn_core.activations import ACTIVATIONS, Activation, activation, called, fo
 from snn_core.constraints import CONSTRAINTS, Constraint, constraint
 from snn_core.initializers import INITIALIZERS, Initializer, initializer
 from snn_core.normalizations import NORMALIZATIONS, Normalization, normalization
-from snn_core.spec.knobs import Parameters, SettingError, check, knob, settle_part
+from snn_core.settings.knobs import Parameters, SettingError, check, knob, settle_part
 
 __all__ = [
     "NetworkSpec",

@@ -9,7 +9,7 @@ import numpy as np
 
 from snn_core.activations import Activation
 from snn_core.datasets import input_law
-from snn_core.spec import (
+from snn_core.settings import (
     Experiment,
     LayerPlan,
     NetworkSpec,
@@ -19,8 +19,8 @@ from snn_core.spec import (
     input_shape,
     plan_of,
 )
-from snn_core.theory.pairs import pair_products
-from snn_core.theory.state import (
+from snn_core.theory.mean_field.pairs import pair_products
+from snn_core.theory.mean_field.state import (
     State,
     after_activation,
     after_dropout,
@@ -31,7 +31,7 @@ from snn_core.theory.state import (
     over_positions,
     unknown_state,
 )
-from snn_core.theory.weights import RowLaw, drawn_rows, projected_rows, scaled_rows
+from snn_core.theory.mean_field.weights import RowLaw, drawn_rows, projected_rows, scaled_rows
 
 __all__ = ["Forward", "LayerMoments", "forward", "tap_matrix"]
 

@@ -16,7 +16,7 @@ from scipy.optimize import elementwise
 
 from snn_core.activations import Activation, activation, gaussian_moments
 from snn_core.gaussian import GaussianMoments
-from snn_core.theory.memory import limits
+from snn_core.theory.mean_field.correlation_limit import limits
 
 __all__ = ["Phase", "at_zero", "lengths", "phase", "scales", "slopes_at_zero"]
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import elementwise
 
 from snn_core.activations import Activation, activation, gaussian_moments
-from snn_core.theory.mean_field import (
+from snn_core.theory.mean_field.phases import (
     LARGEST,
     ROUNDING,
     TOLERANCES,

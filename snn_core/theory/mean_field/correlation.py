@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from scipy import optimize
 
 from snn_core.activations import Activation, activation, gaussian_moments
-from snn_core.theory.hermite import coefficients
-from snn_core.theory.maps import correlation_map
-from snn_core.theory.mean_field import phase, scales
+from snn_core.theory.mean_field.hermite import coefficients
+from snn_core.theory.mean_field.phases import phase, scales
+from snn_core.theory.moments.maps import correlation_map
 from snn_core.wording import amount
 
 __all__ = ["CorrelationCurve", "CorrelationPoint", "correlation_curve"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.spec import (
+from snn_core.settings import (
     Experiment,
     LayerPlan,
     NetworkSpec,
@@ -13,8 +13,8 @@ from snn_core.spec import (
     initializer_of,
     normalization_of,
 )
-from snn_core.theory.pooled import Forward, LayerMoments, tap_matrix
-from snn_core.theory.state import dropout_gain, mean_of
+from snn_core.theory.mean_field.forward import Forward, LayerMoments, tap_matrix
+from snn_core.theory.mean_field.state import dropout_gain, mean_of
 
 __all__ = ["gradient_reasons", "gradient_variance"]
 

@@ -12,10 +12,10 @@ from dataclasses import Field, fields
 from typing import Any
 
 from snn_core.activations import LONGEST, is_formula
-from snn_core.spec.experiment import Experiment
-from snn_core.spec.knobs import SettingError
-from snn_core.spec.network import NetworkSpec
-from snn_core.spec.training import TrainingSpec
+from snn_core.settings.experiment import Experiment
+from snn_core.settings.knobs import SettingError
+from snn_core.settings.network import NetworkSpec
+from snn_core.settings.training import TrainingSpec
 from snn_core.tables import pick
 
 __all__ = ["from_json", "from_query", "read_query", "to_json", "to_query"]

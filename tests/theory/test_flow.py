@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from snn_core.activations import ACTIVATIONS
-from snn_core.theory.field import basin, orbit, vector_field
-from snn_core.theory.maps import moment_map
+from snn_core.theory.moments.flow import basin, orbit, vector_field
+from snn_core.theory.moments.maps import moment_map
 
 M, V = np.linspace(-1.5, 1.5, 7), np.geomspace(0.05, 9.0, 5)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from snn_core.spec.knobs import SettingError, check, knob
+from snn_core.settings.knobs import SettingError, check, knob
 
 __all__ = ["USUAL_RATES", "TrainingSpec", "rate_at"]
 

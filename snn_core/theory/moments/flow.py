@@ -1,4 +1,4 @@
-"""The moment map as a picture: arrows on a grid, orbits, and the basin of a fixed point.
+"""The moment map as a flow: arrows on a grid, orbits, and the basin of a fixed point.
 
 Grids are ``(variances, means)``, a row per variance, as a figure draws them.
 """
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from snn_core.activations import Activation, activation
 from snn_core.tables import number
-from snn_core.theory.maps import moment_map
+from snn_core.theory.moments.maps import moment_map
 
 __all__ = ["Orbit", "VectorField", "basin", "orbit", "vector_field"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from snn_core.activations import Activation, activation
 from snn_core.tables import number
-from snn_core.theory.fixed_points import (
+from snn_core.theory.moments.fixed_points import (
     HUGE,
     NEUTRAL,
     TINY,
@@ -17,7 +17,7 @@ from snn_core.theory.fixed_points import (
     distance,
     words_of,
 )
-from snn_core.theory.maps import moment_map
+from snn_core.theory.moments.maps import moment_map
 from snn_core.wording import amount
 
 __all__ = ["FixedPoints", "fixed_points", "window_axis"]

@@ -10,7 +10,7 @@ from scipy import optimize
 
 from snn_core.activations import Activation, activation
 from snn_core.tables import number
-from snn_core.theory.maps import moment_map
+from snn_core.theory.moments.maps import moment_map
 from snn_core.wording import amount
 
 __all__ = ["FixedPoint", "NoFixedPoint", "describe", "distance", "fixed_point", "words_of"]

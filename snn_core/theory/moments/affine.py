@@ -9,7 +9,7 @@ import numpy as np
 
 from snn_core.activations import Activation, activation, gaussian_moments
 from snn_core.gaussian import GaussianMoments
-from snn_core.theory.fixed_points import FixedPoint, describe
+from snn_core.theory.moments.fixed_points import FixedPoint, describe
 
 __all__ = ["Affine", "normalized"]
 

@@ -18,7 +18,7 @@ from snn_core.activations.closed_forms import piecewise_exponential_moments
 from snn_core.activations.exponential import selu
 from snn_core.activations.rectifier import relu
 from snn_core.tables import number
-from snn_core.theory.fixed_points import (
+from snn_core.theory.moments.fixed_points import (
     HUGE,
     TINY,
     FixedPoint,

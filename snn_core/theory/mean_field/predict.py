@@ -9,7 +9,7 @@ import numpy as np
 from snn_core.activations import Activation, gaussian_moments
 from snn_core.datasets import InputLaw, input_law
 from snn_core.gaussian import GaussianMoments
-from snn_core.spec import (
+from snn_core.settings import (
     Experiment,
     NetworkSpec,
     activation_of,
@@ -17,11 +17,11 @@ from snn_core.spec import (
     initializer_of,
     input_shape,
 )
-from snn_core.theory.backward import gradient_reasons, gradient_variance
-from snn_core.theory.bands import LayerWidth, bands, input_scatter
-from snn_core.theory.pooled import Forward, forward
-from snn_core.theory.prediction import Prediction
-from snn_core.theory.state import State, after_dropout, moments_at
+from snn_core.theory.mean_field.backward import gradient_reasons, gradient_variance
+from snn_core.theory.mean_field.forward import Forward, forward
+from snn_core.theory.mean_field.prediction import Prediction
+from snn_core.theory.mean_field.state import State, after_dropout, moments_at
+from snn_core.theory.mean_field.width import LayerWidth, bands, input_scatter
 
 __all__ = ["predict", "unit_moments"]
 

@@ -10,7 +10,7 @@ from scipy.interpolate import CubicSpline
 
 from snn_core.activations import Activation, gaussian_moments
 from snn_core.gaussian import split_nodes
-from snn_core.theory.hermite import ORDERS
+from snn_core.theory.mean_field.hermite import ORDERS
 
 __all__ = ["limits"]
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from snn_core.activations import activation
-from snn_core.spec import Experiment, NetworkSpec
-from snn_core.theory.bands import input_scatter
-from snn_core.theory.hermite import coefficients, powers_of
-from snn_core.theory.maps import correlation_map
-from snn_core.theory.predict import predict
+from snn_core.settings import Experiment, NetworkSpec
+from snn_core.theory.mean_field.hermite import coefficients, powers_of
+from snn_core.theory.mean_field.predict import predict
+from snn_core.theory.mean_field.width import input_scatter
+from snn_core.theory.moments.maps import correlation_map
 
 NETWORKS = 240
 

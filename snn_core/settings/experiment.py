@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snn_core.datasets import DATASETS, Dataset, dataset, features, image_shape
-from snn_core.spec.knobs import Parameters, SettingError, check, knob, settle_part
-from snn_core.spec.network import NetworkSpec
-from snn_core.spec.plan import LayerPlan, plan
-from snn_core.spec.training import TrainingSpec
+from snn_core.settings.knobs import Parameters, SettingError, check, knob, settle_part
+from snn_core.settings.network import NetworkSpec
+from snn_core.settings.plan import LayerPlan, plan
+from snn_core.settings.training import TrainingSpec
 
 __all__ = ["Experiment", "dataset_of", "input_shape", "plan_of"]
 

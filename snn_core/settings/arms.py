@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TypeVar
 
-from snn_core.spec.codec import MOST_SETTINGS, from_query, read_query, settings
-from snn_core.spec.experiment import Experiment
-from snn_core.spec.knobs import SettingError
+from snn_core.settings.codec import MOST_SETTINGS, from_query, read_query, settings
+from snn_core.settings.experiment import Experiment
+from snn_core.settings.knobs import SettingError
 
 __all__ = [
     "LETTERS",
@@ -67,7 +67,7 @@ def _part(key: str) -> str:
 def arms_to_query(arms: Sequence[Experiment]) -> dict[str, str]:
     """Returns the link's query of one to four arms; the number of arms where it is not 1.
 
-    >>> from snn_core.spec.network import NetworkSpec
+    >>> from snn_core.settings.network import NetworkSpec
     >>> arms_to_query([Experiment(NetworkSpec(depth=8)), Experiment(NetworkSpec(depth=9))])
     {'arms': '2', 'a.depth': '8', 'b.depth': '9'}
     """

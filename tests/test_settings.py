@@ -12,7 +12,7 @@ from snn_core.constraints import CONSTRAINTS
 from snn_core.datasets import DATASETS
 from snn_core.initializers import INITIALIZERS
 from snn_core.normalizations import NORMALIZATIONS
-from snn_core.spec import (
+from snn_core.settings import (
     Experiment,
     NetworkSpec,
     SettingError,

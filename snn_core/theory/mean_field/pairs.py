@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from snn_core.activations import Activation, gaussian_moments
-from snn_core.theory.hermite import ORDERS, are_exact, coefficients, powers_of
-from snn_core.theory.maps import correlation_map
-from snn_core.theory.state import moments_at
+from snn_core.theory.mean_field.hermite import ORDERS, are_exact, coefficients, powers_of
+from snn_core.theory.mean_field.state import moments_at
+from snn_core.theory.moments.maps import correlation_map
 
 __all__ = ["pair_products"]
 

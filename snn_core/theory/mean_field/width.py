@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_core.activations import Activation
-from snn_core.theory.hermite import ORDERS, coefficients, powers_of
-from snn_core.theory.state import moments_at
+from snn_core.theory.mean_field.hermite import ORDERS, coefficients, powers_of
+from snn_core.theory.mean_field.state import moments_at
 
 __all__ = ["LayerWidth", "PairScatter", "bands", "input_scatter"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_core.spec.knobs import SettingError
-from snn_core.spec.network import NetworkSpec, normalization_of
+from snn_core.settings.knobs import SettingError
+from snn_core.settings.network import NetworkSpec, normalization_of
 
 __all__ = ["LayerPlan", "plan"]
 

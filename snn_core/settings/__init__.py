@@ -1,6 +1,6 @@
 """What a person can set, as frozen data, and its links."""
 
-from snn_core.spec.arms import (
+from snn_core.settings.arms import (
     LETTERS,
     SHARED,
     arm_of,
@@ -10,18 +10,18 @@ from snn_core.spec.arms import (
     merged,
     read_arms,
 )
-from snn_core.spec.codec import from_json, from_query, read_query, settings, to_json, to_query
-from snn_core.spec.experiment import Experiment, dataset_of, input_shape, plan_of
-from snn_core.spec.knobs import SettingError, knob
-from snn_core.spec.network import (
+from snn_core.settings.codec import from_json, from_query, read_query, settings, to_json, to_query
+from snn_core.settings.experiment import Experiment, dataset_of, input_shape, plan_of
+from snn_core.settings.knobs import SettingError, knob
+from snn_core.settings.network import (
     NetworkSpec,
     activation_of,
     constraint_of,
     initializer_of,
     normalization_of,
 )
-from snn_core.spec.plan import LayerPlan, plan
-from snn_core.spec.training import USUAL_RATES, TrainingSpec, rate_at
+from snn_core.settings.plan import LayerPlan, plan
+from snn_core.settings.training import USUAL_RATES, TrainingSpec, rate_at
 
 __all__ = [
     "LETTERS",

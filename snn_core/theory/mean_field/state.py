@@ -10,7 +10,7 @@ import numpy as np
 from snn_core.activations import Activation, gaussian_moments
 from snn_core.datasets import InputLaw
 from snn_core.gaussian import GaussianMoments
-from snn_core.spec import NetworkSpec
+from snn_core.settings import NetworkSpec
 
 __all__ = [
     "State",

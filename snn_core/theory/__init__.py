@@ -1,0 +1,1 @@
+"""What can be said of a network before any weight is drawn."""

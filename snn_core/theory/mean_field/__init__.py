@@ -1,0 +1,1 @@
+"""Wide networks, layer by layer: moments pooled over all units, gradients, correlations."""
