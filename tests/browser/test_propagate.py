@@ -97,6 +97,7 @@ def test_a_shared_link_shows_the_same_numbers_to_the_last_digit(
         there.goto(f"{other}/?{query}")
         assert drawn(there, "depth 24") == here
         assert numbers(there) == shown
+        there.close()  # before its server: an open page would call for it
 
 
 HOSTILE = {  # what the link says, and what the sentence about it names
