@@ -13,7 +13,8 @@ from snn_core.activations import ACTIVATIONS
 from snn_core.constraints import CONSTRAINTS
 from snn_core.diagnosis import KINDS, TRAPS, Diagnosis, diagnose, repaired
 from snn_core.diagnosis.failures import trapped
-from snn_core.diagnosis.trend import trend
+from snn_core.diagnosis.forecast import forecast
+from snn_core.diagnosis.trend import RUNAWAY, gradient_trend, trend
 from snn_core.initializers import INITIALIZERS
 from snn_core.propagate import Propagation, run
 from snn_core.settings import Experiment, NetworkSpec, from_query
@@ -46,7 +47,8 @@ def check(experiment: Experiment, found: Diagnosis) -> None:
         words = words.replace(plain, "")
     for strange in ("nan", "inf", "not a number", "none", "-"):
         assert strange not in words, said(found)
-    assert not (found.kind == "holds" and (found.repairs or found.cause or found.reason))
+    fine = found.kind == "holds" and found.gradient not in RUNAWAY
+    assert not (fine and (found.repairs or found.cause or found.reason))
     assert not found.cause or found.reason
     labels = [repair.label for repair in found.repairs]
     assert len(set(labels)) == len(labels) <= 3
@@ -166,6 +168,26 @@ def test_what_comes_back_to_1_neither_vanishes_nor_explodes(start: float) -> Non
 @pytest.mark.parametrize("last", [0.0, math.nan, math.inf])
 def test_what_has_no_end_has_no_course(last: float) -> None:
     assert trend(np.zeros(3), np.array([1.0, 1.0, last])) is None
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.5, 0.95, 1.0, 1.05, 2.0, 1e3])
+@pytest.mark.parametrize("depth", [1, 2, 17, 400])
+def test_a_gradients_trend_is_what_its_rate_says(rate: float, depth: int) -> None:
+    with np.errstate(all="ignore"):
+        found = gradient_trend(rate ** np.arange(depth, -1.0, -1.0))
+    steps = max(depth - 1, 1)  # the step to the input does not count, where there is another
+    size = abs(steps * math.log10(rate))
+    assert found is not None
+    if size < 300:
+        assert found.rate == pytest.approx(rate)
+        assert math.log10(found.ratio) == pytest.approx(steps * math.log10(rate), abs=1e-9)
+    ways = ("explodes", "grows") if rate > 1.0 else ("vanishes", "shrinks")
+    assert found.kind == ("holds" if size < 2.0 else ways[0] if size >= 4.0 else ways[1])
+
+
+@pytest.mark.parametrize("values", [[1.0, math.nan, 1.0], [1.0, 1.0, 0.0], [1.0, 1.0, math.inf]])
+def test_a_gradient_that_is_not_known_has_no_trend(values: list[float]) -> None:
+    assert gradient_trend(np.array(values)) is None
 
 
 # Known settings
@@ -290,7 +312,53 @@ def test_a_repair_that_theory_follows_mends_what_is_measured(query: dict[str, st
         after = diagnose(once(repaired(p.experiment, repair)))
         # He weights keep the variance of a ReLU, on average; they bring nothing back
         kept = (*FINE, "scatters") if "He normal" in repair.label else FINE
+        # scaled branches grow to e in all, whatever the depth
+        kept = (*FINE, "drifts") if "Scale the branches" in repair.label else kept
         assert after.kind in kept, f"{repair.label}: {said(after)}"
+
+
+@pytest.mark.parametrize("query", [q for q, kind, _ in KNOWN if kind != "holds"], ids=str)
+def test_no_repair_makes_a_gradient_vanish_or_explode(query: dict[str, str]) -> None:
+    p = propagated(query)
+    before = forecast(p.experiment).gradient
+    if before is None or before.kind in RUNAWAY:
+        return
+    for repair in diagnose(p).repairs:
+        after = forecast(repaired(p.experiment, repair)).gradient
+        assert after is None or after.kind not in RUNAWAY, repair.label
+
+
+# Activations that hold, gradients that do not: setting, what the gradient does, what mends it.
+GRADIENTS: list[tuple[dict[str, str], str, str]] = [
+    ({"depth": "200"}, "explodes", "Use 5"),
+    ({"depth": "64", "dropout": "alpha"}, "vanishes", "Use alpha dropout at 0.05"),
+    ({"depth": "100", "activation": "tanh", "weight_factor": "100"}, "explodes",
+     "Use SELU with LeCun normal weights"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "kind", "label"), GRADIENTS, ids=str)
+def test_a_gradient_that_runs_away_is_a_fault_of_its_own(
+    query: dict[str, str], kind: str, label: str
+) -> None:
+    experiment = from_query({"width": "64", "batch": "32", "seeds": "2"} | query)
+    found = diagnose(run(experiment, backward=True))
+    check(experiment, found)
+    assert found.kind == "holds" and found.gradient == kind, said(found)
+    assert found.repairs[0].label.startswith(label) and found.cause, said(found)
+    after = diagnose(run(repaired(experiment, found.repairs[0]), backward=True))
+    assert after.kind in FINE and after.gradient not in RUNAWAY, said(after)
+
+
+def test_the_gain_of_an_activation_that_keeps_every_variance_is_known() -> None:
+    """tau = 2 / (1 + a^2): He, Zhang, Ren, Sun 2015, eq. 15."""
+    for slope in (0.25, 0.5):
+        query = {"activation": "leaky_relu", "activation.negative_slope": str(slope)}
+        found = diagnose(propagated(query | {"initializer": "he_normal", "depth": "50"}))
+        assert dict(found.repairs[0].settings) == {
+            "weight_factor": pytest.approx(1.0 / (1.0 + slope**2), rel=1e-3)
+        }
+        assert found.cause == "weight_factor"
 
 
 def test_of_two_faults_both_are_mended_where_one_is_not_enough() -> None:
@@ -308,10 +376,13 @@ def test_a_repair_that_can_be_seen_to_fail_in_theory_is_not_offered() -> None:
 def test_weights_that_mend_the_variance_alone_are_said_to() -> None:
     query = {"depth": "64", "activation": "relu", "initializer": "glorot_normal", "seeds": "2"}
     said = diagnose(run(from_query(query)))
+    assert "The variance can be repaired, the correlation cannot" in said.reason
     assert "use He normal weights, and the variance settles at 0.682; but" in said.reason
     assert all("He" not in repair.label for repair in said.repairs)
     shallow = diagnose(run(from_query(query | {"depth": "16"})))
-    assert "Half" not in shallow.reason and shallow.repairs[0].label == "Use He normal weights"
+    assert (
+        "correlation" not in shallow.reason and shallow.repairs[0].label == "Use He normal weights"
+    )
 
 
 def test_where_theory_stands_still_the_number_format_or_the_width_is_at_fault() -> None:

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snn_core.activations import gaussian_moments, suits_lecun
+from snn_core.activations import called, suits_lecun
+from snn_core.diagnosis.forecast import forecast
 from snn_core.diagnosis.repairs import (
+    REMEDIES,
     SELU,
-    Outlook,
+    WEIGHTS,
     Repair,
-    buildable,
-    half_repair,
+    faults,
     helpful,
-    outlook,
+    helps,
+    keeps_any,
     repaired,
+    weights_alone,
 )
-from snn_core.diagnosis.trend import Trend
+from snn_core.diagnosis.trend import GRADIENT_CHANGED, Trend
+from snn_core.diagnosis.trial import calms, passes
 from snn_core.diagnosis.view import LUCK, View
 from snn_core.settings import Experiment, activation_of, initializer_of, plan_of
 from snn_core.wording import amount, brief, count
 
-__all__ = ["NOTHING", "Why", "why"]
+__all__ = ["NOTHING", "SMALL_SLOPE", "Why", "why"]
 
 HALF = {"float16": ("6×10⁻⁸", "65,504"), "bfloat16": ("10⁻³⁸", "3×10³⁸")}
 STRAYING = 0.15  # of the variance, from draw to draw: as much as a narrow network's
+CALM = LUCK / 2.0  # spread over seeds that wider networks are meant for
 NARROW = 64  # units: with fewer no repair is offered that does not widen the layers
 WIDEST = {"width": 4096, "channels": 1024}
-CALM = LUCK / 2.0  # spread over seeds that a wider network should not exceed
+SMALL_SLOPE = 0.5  # the largest of an activation; a power of it is left after some layers
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,45 @@ NOTHING = Why("", "", ())
 
 
 def why(view: View, kind: str, search: bool) -> Why:
-    """Returns why a network gets its kind of verdict. ``search``: for repairs, in theory."""
+    """Returns why networks get their kind of verdict. ``search``: for repairs.
+
+    Of networks that hold or settle as they should, why their gradient vanishes or explodes.
+    """
     if kind == "holds":
-        return NOTHING
+        return _gradient(view, search) if view.runs_away_backward else NOTHING
     if kind in ("dies", "overflows") and view.variance[0] in (0.0, np.inf):
         return _input(view, kind)
     if view.steady and kind != "forgets" and view.theory and view.theory.kind != kind:
-        return _beyond_theory(view, kind)
+        return _beyond_theory(view, kind, search)
     if view.theory is None and any(layer.pooled for layer in plan_of(view.experiment)):
         return _pooling(view, search)
-    return _in_theory(view, kind, search) if search else Why("", _alike(kind), ())
+    if not search:
+        return Why("", _alike(kind), ())
+    found = _in_theory(view, kind)
+    if found.repairs or kind != "settles" or not view.runs_away_backward:
+        return found
+    return _gradient(view, search)
+
+
+def _gradient(view: View, search: bool) -> Why:
+    """The activations stand still and the gradient does not: what mends that, in theory."""
+    assert view.backward is not None
+    rate, act = view.backward.rate, activation_of(view.experiment.network)
+    verb, factor = ("grows", rate) if rate > 1.0 else ("shrinks", 1.0 / rate)
+    said = f"The activations stand still, but the gradient's variance {verb} in every layer"
+    if act.largest_slope <= SMALL_SLOPE:
+        said += f": the slope of {called(act)} is at most {brief(act.largest_slope)}"
+    found = helpful(view.experiment, "gradient") if search else ()
+    cause = next((r.cause for r in found if r.cause not in REMEDIES), "")
+    if search and not found and math.isfinite(factor):
+        layers = int(math.log(GRADIENT_CHANGED) / math.log(factor)) + 1
+        fewer = Repair(f"Use {count(layers, 'layer')}", (("depth", layers),),
+                       "The gradient then stays within a factor of "
+                       f"{GRADIENT_CHANGED:g}.", "depth")  # fmt: skip
+        if helps(view.experiment, fewer, "gradient"):
+            found, cause = (fewer,), "depth"
+            said += ", as it does in theory whatever single setting is changed"
+    return Why(cause, f"{said}.", found)
 
 
 def _input(view: View, kind: str) -> Why:
@@ -67,7 +102,7 @@ def _input(view: View, kind: str) -> Why:
     repairs = [_single(view.experiment)] if dtype in HALF else []
     data = Repair("Standardize the input", (("standardize", True),),
                   "Every feature gets mean 0 and variance 1.", "input")  # fmt: skip
-    found = tuple(r for r in (*repairs, data) if buildable(view.experiment, r))
+    found = tuple(r for r in (*repairs, data) if passes(view.experiment, r))
     return Why("input", f"The input holds numbers that {dtype} does not.", found)
 
 
@@ -78,19 +113,28 @@ def _single(experiment: Experiment) -> Repair:
                   "nearly all from 10⁻⁴⁵ to 3×10³⁸.", "dtype")  # fmt: skip
 
 
-def _in_theory(view: View, kind: str, search: bool) -> Why:
+def _in_theory(view: View, kind: str) -> Why:
     """Theory has it so: what theory says of every repair shows what is at fault."""
     experiment = view.experiment
-    found = helpful(experiment, kind == "settles")
+    if kind == "drifts" and _grows_as_meant(view):
+        said = "Branches of this scale add about the variance of one over all layers, and no more."
+        return Why("", said, ())
+    found = helpful(experiment, "holds" if kind == "settles" else "stands")
     if not found:
         return Why("", " ".join(part for part in (_alike(kind), _nature(view, kind)) if part), ())
-    cause = next((r.cause for r in found if r.cause != "normalization"), "")
-    after = outlook(repaired(experiment, found[0])).trend
+    cause = next((r.cause for r in found if r.cause not in REMEDIES), "")
+    after = forecast(repaired(experiment, found[0])).trend
     label = found[0].label[0].lower() + found[0].label[1:]
     now = f"In theory the variance {_words(view.theory)}." if view.theory else ""
     then = f"Repaired ({label}), it {_words(after)}." if after else ""
     parts = (_alike(kind), _fact(view, cause), now, then, _format(view, kind))
     return Why(cause, " ".join(part for part in parts if part), found)
+
+
+def _grows_as_meant(view: View) -> bool:
+    """Whether residual branches are scaled for the depth, so that their sum is bounded."""
+    net = view.experiment.network
+    return net.residual and net.residual_scale <= 1.01 * net.depth**-0.5
 
 
 def _words(trend: Trend | None) -> str:
@@ -108,7 +152,7 @@ def _words(trend: Trend | None) -> str:
 
 
 def _tau(view: View) -> str:
-    return brief(float(np.median(view.p.tau[:, -1])))
+    return brief(float(view.tau[-1]))
 
 
 def _alike(kind: str) -> str:
@@ -149,7 +193,9 @@ def _fact(view: View, cause: str) -> str:
     mean, variance = (brief(float(x[0])) for x in (view.mean, view.variance))
     said = {
         "initializer": f"Of these weights ({law.label}) {tau}.",
-        "weight_factor": f"With {net.weight_factor:g} times the weight variance {tau}.",
+        "weight_factor": f"With {net.weight_factor:g} times their variance {tau}."
+        if net.weight_factor != 1.0
+        else f"Of these weights ({law.label}) {tau}.",
         "bias": f"A bias of {net.bias:g} is added in every layer.",
         "dropout": f"{net.dropout.capitalize()} dropout at {net.dropout_rate:g} sends units to "
         f"{'0' if net.dropout == 'standard' else 'the saturation value'} and scales the rest.",
@@ -166,14 +212,14 @@ def _fact(view: View, cause: str) -> str:
 
 def _half(view: View) -> str:
     """What the usual weights would do, where that is only half of what is needed."""
-    found = half_repair(view.experiment)
+    found = weights_alone(view.experiment)
     if found is None or found[1].trend is None:
         return ""
     repair, then = found
     step = repair.label[0].lower() + repair.label[1:]
     return (
-        f" Half of it can be mended: {step}, and the variance {_words(then.trend)}; "
-        "but every layer makes two samples more alike."
+        f" The variance can be repaired, the correlation cannot: {step}, and the variance "
+        f"{_words(then.trend)}; but every layer makes two samples more alike."
     )
 
 
@@ -182,10 +228,10 @@ def _pooling(view: View, search: bool) -> Why:
     experiment = view.experiment
     net = experiment.network
     without = replace(experiment, network=replace(net, pool="none"))
-    drop = Repair("Leave the pooling out", (("pool", "none"),),
+    drop = Repair("Remove the pooling", (("pool", "none"),),
                   "Strides or a last average over all positions shrink images too.",
                   "pooling")  # fmt: skip
-    found: Outlook = outlook(without)
+    found = forecast(without)
     if found.trend is not None and found.trend.kind in ("holds", "settles"):
         name, effect = ("average", "lowers the variance")
         if net.pool == "max":
@@ -197,16 +243,16 @@ def _pooling(view: View, search: bool) -> Why:
         return Why("pooling", reason, (drop,))
     both = tuple(
         replace(
-            r, label=f"{r.label}, leave the pooling out", settings=(*r.settings, *drop.settings)
+            r, label=f"{r.label} and remove the pooling", settings=(*r.settings, *drop.settings)
         )
         for r in (helpful(without) if search else ())
     )
     cause = both[0].cause if both else ""
     reason = f"{_fact(view, cause)} Without pooling, too, the variance {_words(found.trend)}."
-    return Why(cause if cause != "normalization" else "", reason.strip(), both)
+    return Why(cause if cause not in REMEDIES else "", reason.strip(), both)
 
 
-def _beyond_theory(view: View, kind: str) -> Why:
+def _beyond_theory(view: View, kind: str, search: bool) -> Why:
     """Theory, of wide networks in exact numbers, has it stand still: width or number format."""
     experiment, theory = view.experiment, view.theory
     assert theory is not None
@@ -216,63 +262,62 @@ def _beyond_theory(view: View, kind: str) -> Why:
     )
     if kind in ("dies", "overflows") and experiment.dtype in HALF:
         reason = f"{says}: it is the number format that can't hold the activations."
-        return Why("dtype", reason, (_single(experiment),))
+        single = _single(experiment)
+        return Why("dtype", reason, (single,) if search and passes(experiment, single) else ())
     if kind == "dies" and view.narrowest < NARROW:
         units = count(view.narrowest, "unit")
         reason = (
             f"{says}. With {units}, sooner or later none answers to any sample, and none after it."
         )
-        return Why("width", reason, _wider(view))
+        return Why("width", reason, _steadier(view) if search else ())
     if kind == "scatters" or _strays(view):
         reason = (
             f"{says}. With {count(view.narrowest, 'unit')} in a layer the sums over them scatter "
             f"from draw to draw, over {count(view.depth, 'layer')}"
         )
         act = activation_of(experiment.network)
-        if _keeps_any(view):
+        if keeps_any(activation_of(experiment.network)):
             reason += f"; {act.label} keeps whatever variance it gets and brings none back"
-        return Why("width", f"{reason}.", _wider(view))
+        found = _steadier(view) if search else ()
+        single = next((r.cause for r in found if r.cause not in ("activation", "width")), "")
+        fact = f" {_fact(view, single)}" if single else ""
+        return Why(single or "width", f"{reason}.{fact}", found)
     reason = f"{says}. Why it does otherwise here is not known."
     return Why("", reason, ())
 
 
 def _strays(view: View) -> bool:
     """Whether the variance strays from draw to draw: by finite-width theory, or as measured."""
-    predicted = view.p.predicted
-    with np.errstate(all="ignore"):
-        share = predicted.variance_sd / predicted.variance
-    known = share[np.isfinite(share)]
-    if len(known) and known.max() > STRAYING:
-        return True
-    return view.spread > STRAYING
+    return view.scatter > STRAYING or view.spread > STRAYING
 
 
-def _keeps_any(view: View) -> bool:
-    """Whether the activation multiplies every variance by one number and so prefers none."""
-    act = activation_of(view.experiment.network)
-    before = np.array([1.0, 16.0])
-    ratio = gaussian_moments(act, 0.0, before).second_moment / before
-    return bool(np.isclose(ratio[0], ratio[1], rtol=1e-3))
+def _steadier(view: View) -> tuple[Repair, ...]:
+    """Returns what makes networks alike from draw to draw: a setting at fault, or more units."""
+    found: dict[str, Repair] = {}  # the first of every kind
+    single = (r for r in faults(view.experiment) if r.cause not in WEIGHTS)
+    for repair in (*single, *_wider(view)):
+        if repair.cause not in found and calms(view.experiment, repair):
+            found[repair.cause] = repair
+    return tuple(found.values())[:2]
 
 
-def _wider(view: View) -> tuple[Repair, ...]:
-    """Returns what makes a narrow network follow theory: units, and an activation that helps."""
-    experiment = view.experiment
-    net, units = experiment.network, view.narrowest
-    key = "width" if net.kind == "mlp" else "channels"
+def _wider(view: View) -> Iterator[Repair]:
+    """Yields what makes narrow networks follow theory: an activation that helps, and units."""
+    net, units = view.experiment.network, view.narrowest
+    key, noun = ("width", "units") if net.kind == "mlp" else ("channels", "channels")
     spread = view.spread if math.isfinite(view.spread) else 1.0
     needed = max(units * max((spread / CALM) ** 2, 2.0), NARROW)
-    new = 2 ** math.ceil(math.log2(needed))
-    found = []
-    if not suits_lecun(activation_of(net)) or (net.activation != "selu" and _keeps_any(view)):
+    if not suits_lecun(activation_of(net)) or (
+        net.activation != "selu" and keeps_any(activation_of(net))
+    ):
         at_least: tuple[tuple[str, int], ...] = ((key, NARROW),) if units < NARROW else ()
-        more = f", {NARROW} {'units' if key == 'width' else 'channels'}" if at_least else ""
-        found.append(Repair(f"Use SELU with LeCun normal weights{more}", (*SELU, *at_least),
-                            "SELU brings a variance that has strayed back by itself.",
-                            "activation"))  # fmt: skip
-    if new <= WIDEST[key]:
-        noun = "units" if key == "width" else "channels"
-        found.append(Repair(f"Take {new} {noun} a layer", ((key, new),),
-                            "The scatter falls with the square root of the width.",
-                            "width"))  # fmt: skip
-    return tuple(r for r in found if buildable(experiment, r) is not None)
+        more = f", {NARROW} {noun}" if at_least else ""
+        yield Repair(f"Use SELU with LeCun normal weights{more}", (*SELU, *at_least),
+                     "SELU brings a variance that has strayed back by itself.",
+                     "activation")  # fmt: skip
+    new = 2 ** math.ceil(math.log2(needed))
+    while new <= WIDEST[key]:
+        yield Repair(f"Use {new} {noun} a layer", ((key, new),),
+                     "The scatter falls with the square root of the width.",
+                     "width")  # fmt: skip
+        new *= 2

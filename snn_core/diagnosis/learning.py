@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_core.datasets import Dataset, is_regression
-from snn_core.diagnosis.training_layers import middle
+from snn_core.diagnosis.change import middle
 from snn_core.settings import Experiment, dataset_of
 from snn_core.train.history import series
 from snn_core.train.result import Snapshot

@@ -22,17 +22,20 @@ class Diagnosis:
     """A propagation in words and numbers.
 
     Attributes:
-        kind: A key of KINDS.
+        kind: A key of KINDS: what the activations do.
+        gradient: What the gradient's variance does on its way back, measured or else in theory:
+            "holds", "grows", "shrinks", "vanishes" or "explodes"; "" where nothing is known.
         headline: One sentence with numbers: what the variance does.
         sentences: More of what is seen: gradients, single seeds, what theory says.
         reason: Why, as far as it is known; "" where nothing has to be explained.
         cause: The setting at fault: "initializer", "weight_factor", "bias", "dropout", "input",
-            "dtype", "width", "pooling", "padding", "residual", "constraint", "activation"; ""
-            where none is, or it is not known.
+            "dtype", "width", "depth", "pooling", "padding", "residual", "constraint",
+            "activation"; "" where none is, or it is not known.
         repairs: What helps, the least change first.
     """
 
     kind: str
+    gradient: str
     headline: str
     sentences: tuple[str, ...]
     reason: str
@@ -58,6 +61,7 @@ def diagnose(p: Propagation, repairs: bool = True) -> Diagnosis:
     found = why(view, kind, search=repairs)
     return Diagnosis(
         kind=kind,
+        gradient=view.backward.kind if view.backward else "",
         headline=headline(view, kind),
         sentences=sentences(view, kind),
         reason=found.reason,

@@ -1,4 +1,4 @@
-"""What is known to repair a network whose moments run away, tried in theory before it is offered.
+"""What is known to repair a network, tried before it is offered: in theory, or by a measurement.
 
 A repair changes as little as it can: first the setting at fault, then several together where one
 is not enough, then another kind of network.
@@ -7,44 +7,39 @@ is not enough, then another kind of network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy as np
 
-from snn_core.activations import suits_lecun
-from snn_core.datasets import input_law
-from snn_core.diagnosis.trend import Trend, trend
-from snn_core.settings import (
-    Experiment,
-    activation_of,
-    dataset_of,
-    from_query,
-    input_shape,
-    settings,
-)
-from snn_core.theory.mean_field.forward import forward
+from snn_core.activations import Activation, gaussian_moments, suits_lecun
+from snn_core.diagnosis.forecast import DEEPEST, Forecast, forecast
+from snn_core.diagnosis.trend import RUNAWAY, Trend
+from snn_core.settings import Experiment, activation_of, dataset_of, from_query, settings
 
 __all__ = [
-    "DEEPEST",
-    "FORGOTTEN",
+    "REMEDIES",
     "SELU",
-    "Outlook",
+    "WEIGHTS",
     "Repair",
     "Settings",
     "buildable",
     "experiment_of",
-    "half_repair",
+    "faults",
     "helpful",
-    "outlook",
+    "helps",
+    "is_usable",
+    "keeps_any",
     "repaired",
+    "weights_alone",
 ]
 
 Value = str | int | float | bool
 Settings = tuple[tuple[str, Value], ...]
-DEEPEST = 64  # layers that are followed in theory; a trend shows by then
+WEIGHTS = ("initializer", "weight_factor")
+REMEDIES = ("normalization", "standardization")  # what was not there is not at fault
 MOST = 3  # repairs offered
-FORGOTTEN = 0.99  # correlation of two samples from which the input hardly shows any more
+USUAL_RATE = 0.05  # of alpha dropout, as the SNN paper has it besides 0.1
+STILL_RATE = 0.002  # a factor a layer that needs no other weights
 USABLE = (1e-2, 1e2)  # variance: beyond, to stand still there is of little help
 SELU: Settings = (
     *(("activation", "selu"), ("initializer", "lecun_normal"), ("weight_factor", 1.0)),
@@ -66,14 +61,6 @@ class Repair:
     settings: Settings
     why: str
     cause: str
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What theory says of an experiment: its trend, and whether it makes samples alike."""
-
-    trend: Trend | None
-    forgets: bool
 
 
 def experiment_of(changes: Settings) -> Experiment:
@@ -104,114 +91,97 @@ def buildable(experiment: Experiment, repair: Repair) -> Experiment | None:
     return new if new != experiment else None
 
 
-@lru_cache(maxsize=512)
-def outlook(experiment: Experiment) -> Outlook:
-    """Returns what theory says of the experiment, of a deeper MLP's first 64 layers.
-
-    A table's rows are taken for samples of a normal law with the table's mean and variance: to
-    follow every row takes a hundred times as long, and changes little.
-    """
-    net = experiment.network
-    if net.kind == "mlp":
-        experiment = replace(
-            _by_law(experiment), network=replace(net, depth=min(net.depth, DEEPEST))
-        )
-    states = forward(experiment).states
-    mean, variance = np.array([state.pooled for state in states]).T
-    alike = states[-1].cosine > FORGOTTEN >= states[0].cosine
-    return Outlook(trend(mean, np.maximum(variance, 0.0)), bool(alike))
-
-
-def _by_law(experiment: Experiment) -> Experiment:
-    data, shape = dataset_of(experiment), input_shape(experiment)
-    if data.load is None:
-        return experiment
-    law = input_law(data, shape[0], experiment.standardize)
-    mean, second = float(law.mean.mean()), float(law.second_moment.mean())
-    numbers = (("mean", mean), ("variance", max(second - mean**2, 0.0)))
-    try:
-        return replace(experiment, data="gaussian", data_parameters=numbers, standardize=False,
-                       features=min(shape[0], 4096))  # fmt: skip
-    except ValueError:  # numbers that the law does not take
-        return experiment
-
-
-def helpful(experiment: Experiment, strictly: bool = False) -> tuple[Repair, ...]:
+def helpful(experiment: Experiment, need: str = "stands") -> tuple[Repair, ...]:
     """Returns up to three repairs that help in theory, the least change first.
 
-    To help is to hold or to settle without making samples alike. ``strictly``: only to hold
-    counts, and only by the settings at fault; an activation that settles elsewhere needs no
-    repair.
+    Args:
+        need: What helping is. "stands": the variance holds or settles where it is of use, and
+            samples do not become alike. "holds": it holds, by a setting at fault; an activation
+            that settles elsewhere needs no repair. "gradient": it stands, and the gradient
+            neither vanishes nor explodes over all layers. No repair makes a gradient do so.
     """
-    faults = list(_faults(experiment))
+    single = list(faults(experiment))
     found: list[Repair] = []
-    for repair in faults:
+    for repair in single:
         # other weights are a second choice where the usual ones help
-        again = repair.cause == "initializer" and any(r.cause == "initializer" for r in found)
-        if not again and _helps(experiment, repair, strictly):
+        again = repair.cause in WEIGHTS and any(r.cause == "initializer" for r in found)
+        if not again and helps(experiment, repair, need):
             found.append(repair)
     if not found:
-        found = [*_together(experiment, faults, strictly)]
-    if not strictly:
-        rest = (r for r in _others(experiment) if _helps(experiment, r, strictly))
+        found = [*_together(experiment, single, need)]
+    if need != "holds":
+        rest = (r for r in _others(experiment) if helps(experiment, r, need))
         found += [repair for repair, _ in zip(rest, range(MOST - len(found)), strict=False)]
     return tuple(found[:MOST])
 
 
-def _helps(experiment: Experiment, repair: Repair, strictly: bool) -> bool:
+def helps(experiment: Experiment, repair: Repair, need: str = "stands") -> bool:
+    """Returns whether theory has the repair give what is needed, as ``helpful`` explains."""
     new = buildable(experiment, repair)
     if new is None:
         return False
-    found = outlook(new)
+    found = forecast(new)
     if found.trend is None or found.forgets:
         return False
-    if strictly:
+    now = forecast(experiment)
+    if need == "gradient":
+        whole = forecast(new, max(experiment.network.depth, DEEPEST))
+        held = now.trend is not None and now.trend.kind == "holds"
+        keeps = found.trend.kind == "holds" if held else _stands(found)
+        return keeps and whole.gradient is not None and not _runs_away(whole)
+    if _runs_away(found) and not _runs_away(now):
+        return False
+    if need == "holds":
         return found.trend.kind == "holds"
     # scaled branches are chosen for the depth at hand: they slow the growth, and do not end it
     slows = found.trend.kind == "drifts" and "residual_scale" in dict(repair.settings)
-    return _stands(found) or (slows and _is_usable(found.trend))
+    return _stands(found) or (slows and is_usable(found.trend))
 
 
-def half_repair(experiment: Experiment) -> tuple[Repair, Outlook] | None:
+def _runs_away(found: Forecast) -> bool:
+    """Whether the gradient vanishes or explodes."""
+    return found.gradient is not None and found.gradient.kind in RUNAWAY
+
+
+def weights_alone(experiment: Experiment) -> tuple[Repair, Forecast] | None:
     """Returns the usual weights, and what theory says, where they mend the variance alone.
 
     It then holds or settles, which it did not before, and samples become alike all the same.
     """
-    if _stands(outlook(experiment)):
+    if _stands(forecast(experiment)):
         return None
-    for repair in _faults(experiment):
+    for repair in faults(experiment):
         new = buildable(experiment, repair) if repair.cause == "initializer" else None
-        if new and _stands(found := outlook(new)) and found.forgets:
+        if new and _stands(found := forecast(new)) and found.forgets:
             return repair, found
     return None
 
 
-def _stands(found: Outlook) -> bool:
+def _stands(found: Forecast) -> bool:
     """Whether the variance holds, or settles where it is of use."""
     then = found.trend
     return then is not None and (
-        then.kind == "holds" or (then.kind == "settles" and _is_usable(then))
+        then.kind == "holds" or (then.kind == "settles" and is_usable(then))
     )
 
 
-def _is_usable(found: Trend) -> bool:
+def is_usable(found: Trend) -> bool:
+    """Returns whether standing still at such a variance is of use."""
     return USABLE[0] < found.variance < USABLE[1]
 
 
-def _together(
-    experiment: Experiment, faults: Iterable[Repair], strictly: bool
-) -> Iterator[Repair]:
+def _together(experiment: Experiment, single: Iterable[Repair], need: str) -> Iterator[Repair]:
     """Yields the fewest of the repairs that help together, where no single one does."""
     parts: list[Repair] = []
-    for repair in faults:
+    for repair in single:
         known = {key for part in parts for key, _ in part.settings}
         if not known & {key for key, _ in repair.settings}:
             parts.append(repair)
-    if len(parts) < 2 or not _helps(experiment, _joined(parts), strictly):
+    if len(parts) < 2 or not helps(experiment, _joined(parts), need):
         return
     for part in tuple(parts):
         fewer = [other for other in parts if other is not part]
-        if len(fewer) > 1 and _helps(experiment, _joined(fewer), strictly):
+        if len(fewer) > 1 and helps(experiment, _joined(fewer), need):
             parts = fewer
     yield _joined(parts)
 
@@ -224,8 +194,8 @@ def _joined(parts: list[Repair]) -> Repair:
     return Repair(label, changes, "None of them is enough alone, in theory.", parts[0].cause)
 
 
-def _faults(experiment: Experiment) -> Iterator[Repair]:
-    """Yields what undoes a setting that may be at fault."""
+def faults(experiment: Experiment) -> Iterator[Repair]:
+    """Yields what undoes a setting that may be at fault, untried."""
     net = experiment.network
     weights = [("lecun_normal", "LeCun normal", 1), ("he_normal", "He normal", 2)]
     if not suits_lecun(activation_of(net)):
@@ -239,23 +209,30 @@ def _faults(experiment: Experiment) -> Iterator[Repair]:
                          "initializer")  # fmt: skip
     if net.initializer not in (weights[0][0], weights[1][0]) and net.weight_factor != 1.0:
         yield _factor()
+    yield from _gain(experiment)
     if net.bias != 0.0:
         yield Repair("Set the bias to 0", (("bias", 0.0),),
                      "What is added in every layer shifts mean and variance.",
                      "bias")  # fmt: skip
-    if net.dropout == "standard" and activation_of(net).saturation is not None:
-        yield Repair("Use alpha dropout", (("dropout", "alpha"),),
-                     "It drops units to the saturation value and restores mean and variance.",
-                     "dropout")  # fmt: skip
+    if net.dropout != "none" and activation_of(net).saturation is not None:
+        if net.dropout == "standard":
+            yield Repair("Use alpha dropout", (("dropout", "alpha"),),
+                         "It drops units to the saturation value and restores mean and variance.",
+                         "dropout")  # fmt: skip
+        if net.dropout_rate > USUAL_RATE:
+            yield Repair(f"Use alpha dropout at {USUAL_RATE:g}",
+                         (("dropout", "alpha"), ("dropout_rate", USUAL_RATE)),
+                         "At higher rates alpha dropout keeps the activations and lets the "
+                         "gradient vanish.", "dropout")  # fmt: skip
     if net.dropout != "none":
-        yield Repair("Leave dropout out", (("dropout", "none"),),
+        yield Repair("Turn dropout off", (("dropout", "none"),),
                      "Dropped units change the moments in every layer.", "dropout")  # fmt: skip
     if net.constraint != "none":
-        yield Repair("Leave the constraint out", (("constraint", "none"),),
+        yield Repair("Turn the constraint off", (("constraint", "none"),),
                      "The weights then keep the size that they are drawn with.",
                      "constraint")  # fmt: skip
     if net.kind == "cnn" and net.padding == "zeros":
-        yield Repair("Pad in circles", (("padding", "circular"),),
+        yield Repair("Use circular padding", (("padding", "circular"),),
                      "Every position then has as many inputs as any other.",
                      "padding")  # fmt: skip
     data = dataset_of(experiment)
@@ -263,13 +240,33 @@ def _faults(experiment: Experiment) -> Iterator[Repair]:
     if not experiment.standardize and not told:
         yield Repair("Standardize the input", (("standardize", True),),
                      "Every feature gets mean 0 and variance 1.", "input")  # fmt: skip
-    if net.residual and net.normalization == "none":
-        yield Repair("Leave the residual connections out", (("residual", False),),
-                     "Every one of them adds the variance of its branch.", "residual")  # fmt: skip
+    if net.residual:
         scale = round(net.depth**-0.5, 4)
         yield Repair(f"Scale the branches by {scale:g}", (("residual_scale", scale),),
                      "All branches together then add about the variance of one.",
                      "residual")  # fmt: skip
+        yield Repair("Remove the residual connections", (("residual", False),),
+                     "Every one of them adds the variance of its branch.", "residual")  # fmt: skip
+
+
+def _gain(experiment: Experiment) -> Iterator[Repair]:
+    """Yields the weight variance that an activation keeps which multiplies every variance alike.
+
+    For a leaky ReLU of slope a that is tau = 2 / (1 + a^2) (He, Zhang, Ren, Sun 2015, eq. 15).
+    """
+    net, found = experiment.network, forecast(experiment).trend
+    if found is None or not keeps_any(activation_of(net)) or abs(found.rate - 1.0) < STILL_RATE:
+        return
+    factor = float(f"{net.weight_factor / found.rate:.4g}")
+    yield Repair(f"Set the weight variance factor to {factor:g}", (("weight_factor", factor),),
+                 "A layer then returns as much variance as it gets.", "weight_factor")  # fmt: skip
+
+
+def keeps_any(act: Activation) -> bool:
+    """Returns whether the activation multiplies every variance by one number, so prefers none."""
+    before = np.array([1.0, 16.0])
+    ratio = gaussian_moments(act, 0.0, before).second_moment / before
+    return bool(np.isclose(ratio[0], ratio[1], rtol=1e-3))
 
 
 def _factor() -> Repair:
@@ -281,6 +278,10 @@ def _factor() -> Repair:
 def _others(experiment: Experiment) -> Iterator[Repair]:
     """Yields what makes another network of it: the last resort."""
     net = experiment.network
+    if net.constraint == "none":
+        yield Repair("Standardize every unit's weights", (("constraint", "standardize_unit"),),
+                     "Every unit's weights then add up to 0, and their squares to 1.",
+                     "standardization")  # fmt: skip
     if net.normalization == "none":
         yield Repair("Normalize every layer", (("normalization", "layer"),),
                      "Layer normalization sets mean and variance whatever the weights are.",

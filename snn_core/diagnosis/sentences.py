@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from snn_core.diagnosis.trend import EXPLODED, VANISHED
+from snn_core.diagnosis.trend import EXPLODED, GRADIENT_RATE, SCATTER, VANISHED
 from snn_core.diagnosis.view import APART, View
 from snn_core.settings import initializer_of
 from snn_core.wording import amount, brief, count
 
-__all__ = ["headline", "sentences"]
+__all__ = ["gradient_sentence", "headline", "sentences"]
 
-GRADIENT = 1.005  # a factor a layer that is worth a word
 LATE = 0.97  # of the depth: what comes to rest only there has not, it strays
 
 
 def headline(view: View, kind: str) -> str:
     """Returns what the variance does, one sentence."""
-    p, depth, seen = view.p, view.depth, view.seen
+    depth, seen = view.depth, view.seen
     if kind == "overflows":
-        return f"{_seeds(view, view.lost, 'overflow')} {p.experiment.dtype}, {_first(view, kind)}."
+        dtype = view.experiment.dtype
+        return f"{_seeds(view.lost, 'overflow')} {dtype}, {_first(view.diverged_at)}."
     if kind == "dies":
         said = "every activation is the same number"
-        return f"{_seeds(view, view.dead, 'die')}: {said}, {_first(view, kind)}."
+        return f"{_seeds(view.dead, 'die')}: {said}, {_first(view.died_at)}."
     if seen is None:
         return "There is no variance to follow: one sample through one unit."
     end = brief(seen.variance)
     if kind == "scatters":
-        low, high = brief(float(p.variance[:, -1].min())), brief(float(p.variance[:, -1].max()))
+        low, high = brief(float(view.last.min())), brief(float(view.last.max()))
         return (
             f"After layer {depth} the variance is anything from {low} to {high}, from one network "
             "to the next."
         )
     if kind == "forgets":
-        apart = 1.0 - float(p.predicted.correlation[-1])
+        apart = 1.0 - view.correlation[1]
         cosine = f"of 1 − {amount(apart, 2)}" if apart > 1e-12 else "of 1"
         return (
             f"The network forgets its input: in theory two samples leave layer {depth} with a "
@@ -56,46 +57,53 @@ def headline(view: View, kind: str) -> str:
         return (
             f"The variance drifts from {brief(before)} in {place} to {end} in layer {depth}{rate}."
         )
+    if 1.0 / SCATTER < seen.rate < SCATTER or (seen.rate > 1.0) != (kind == "explodes"):
+        before = brief(float(view.variance[min(1, depth - 1)]))
+        return f"The variance {kind}: {before} in layer 1, {end} in layer {depth}."
     mark, side = (VANISHED, "below") if kind == "vanishes" else (EXPLODED, "above")
     beyond = seen.variance < mark if kind == "vanishes" else seen.variance > mark
     where = f"{side} {amount(mark)} from layer {seen.layer} on, " if beyond else ""
     return f"The variance {kind}: {where}{end} in layer {depth}, {rate} at the end."
 
 
-def _seeds(view: View, hit: np.ndarray, verb: str) -> str:
+def _seeds(hit: np.ndarray, verb: str) -> str:
     seeds = len(hit)
     if hit.all():
         return f"All {seeds} seeds {verb}" if seeds > 1 else f"The network {verb}s"
     return f"{int(hit.sum())} of {count(seeds, 'seed')} {verb}"
 
 
-def _first(view: View, kind: str) -> str:
-    layers = view.p.diverged_at if kind == "overflows" else view.p.died_at
-    first = min(layer for layer in layers if layer is not None)
-    return f"first in layer {first}" if first else "as the input does"
+def _first(layers: Sequence[int | None]) -> str:
+    known = [layer for layer in layers if layer is not None]
+    if not known:
+        return "in a layer that was not recorded"
+    return f"first in layer {min(known)}" if min(known) else "as the input does"
 
 
 def sentences(view: View, kind: str) -> tuple[str, ...]:
     """Returns what else is seen: gradients, single seeds, whether theory says the same."""
-    found = [_gradients(view), _few(view, kind), _against_theory(view, kind), _cut(view, kind)]
+    found = [
+        gradient_sentence(view),
+        _few(view, kind),
+        _against_theory(view, kind),
+        _cut(view, kind),
+    ]
     return tuple(sentence for sentence in found if sentence)
 
 
-def _gradients(view: View) -> str:
-    p = view.p
-    if p.gradient_variance is not None:
-        values, source = np.median(p.gradient_variance, axis=0), "measured"
-    else:
-        values, source = p.predicted.gradient_variance, "in theory"
-    first, last = float(values[0]), float(values[-1])
-    if not (math.isfinite(first) and math.isfinite(last) and first > 0.0 and last > 0.0):
+def gradient_sentence(view: View) -> str:
+    """Returns what the gradient's variance does on its way back, or ""."""
+    found, source = view.backward, "measured" if view.measured_gradient else "in theory"
+    if found is None:
         return ""
-    rate = math.exp((math.log(first) - math.log(last)) / view.depth)
-    if 1.0 / GRADIENT < rate < GRADIENT:
+    if not 0.0 < found.ratio < math.inf:
+        what = "vanishes" if found.ratio == 0.0 else "overflows"
+        return f"The gradient's variance {what} on its way back ({source})."
+    if 1.0 / GRADIENT_RATE < found.rate < GRADIENT_RATE:
         return f"The gradient's variance hardly changes on its way back ({source})."
-    verb, factor = ("grows", rate) if rate > 1.0 else ("shrinks", 1.0 / rate)
-    with np.errstate(over="ignore"):
-        whole = float(np.exp(abs(np.log(first) - np.log(last))))
+    up = found.rate > 1.0
+    verb, factor = ("grows", found.rate) if up else ("shrinks", 1.0 / found.rate)
+    whole = found.ratio if up else 1.0 / found.ratio
     in_all = f", ×{brief(whole)} in all" if math.isfinite(whole) else ""
     return (
         f"The gradient's variance {verb} ×{factor:.3g} a layer on its way back{in_all} ({source})."
@@ -129,9 +137,9 @@ def _against_theory(view: View, kind: str) -> str:
 def _cut(view: View, kind: str) -> str:
     """That Keras's truncated normal is as good as the plain one, which many doubt."""
     law = initializer_of(view.experiment.network)
-    if kind not in ("holds", "settles") or not law.name.endswith("_truncated"):
+    if kind != "holds" or not law.name.endswith("_truncated"):
         return ""
-    tau = brief(float(np.median(view.p.tau[:, -1])))
+    tau = brief(float(view.tau[-1]))
     return (
         "That the normal distribution is cut off at two standard deviations does no harm: it is "
         f"widened to make up for it, and tau, the sum of a unit's squared weights, is {tau}."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from snn_core.diagnosis.change import change_of, moments_of
 from snn_core.diagnosis.learning import (
     BETTER,
     Guess,
@@ -19,9 +20,9 @@ from snn_core.diagnosis.learning import (
     recently,
     stay,
 )
+from snn_core.diagnosis.repairs import Repair
 from snn_core.diagnosis.summary import deviation
 from snn_core.diagnosis.training_causes import why_diverged, why_stuck
-from snn_core.diagnosis.training_layers import layer_view, moments_of
 from snn_core.settings import Experiment
 from snn_core.train.history import last_record, series
 from snn_core.train.result import ArmSnapshot, Snapshot
@@ -45,16 +46,20 @@ class Verdict:
 
     Attributes:
         kind: One of KINDS. "learned": it has ended or its validation loss does not fall any more.
-        moments: One of MOMENTS: what mean and variance of the layers, and the gradient on its
-            way back, do.
+        moments: "unknown" or a kind as a Diagnosis has it: what mean and variance of the layers,
+            and the gradient on its way back, do.
         sentence: What happens, with numbers, the likely reason and what to try.
         short: A few words for a table.
+        cause: The setting at fault where the arm is stuck or diverged; "" where none is known.
+        repairs: Changes of the network that mend it in theory, the least first.
     """
 
     kind: str
     moments: str
     sentence: str
     short: str
+    cause: str = ""
+    repairs: tuple[Repair, ...] = ()
 
 
 def verdict(history: Sequence[Snapshot], arm: int, experiment: Experiment) -> Verdict:
@@ -67,13 +72,14 @@ def verdict(history: Sequence[Snapshot], arm: int, experiment: Experiment) -> Ve
         ValueError: An arm that is not there, data without targets.
     """
     guess, last = guess_of(experiment), last_record(history, arm)
+    experiment = replace(experiment, standardize=True)  # as every training does
     if last is not None and last.diverged_at is not None:
         return _diverged(history, arm, experiment, last)
     progress = progress_of(history, arm, guess)
     if last is None or progress is None:
         return Verdict("waiting", "unknown", "There is no record yet.", "waiting")
     step, seeds = int(progress.steps[-1]), len(progress.now)
-    moments = moments_of(layer_view(history, arm, np.isfinite(progress.now)), experiment)
+    moments = moments_of(change_of(history, arm, experiment, np.isfinite(progress.now)))
     early = step < EARLY or len(progress.steps) < 3
     if not early and step >= ENOUGH and 2 * progress.stuck.sum() >= seeds:
         return _stuck(history, arm, experiment, guess, progress)
@@ -116,10 +122,12 @@ def _diverged(
     where = "the output head" if head else f"layer {layer}"
     what = "weights" if "the weights of" in last.ended else "outputs"
     some = f" in {hit} of {count(seeds, 'seed')}" if 0 < hit < seeds else ""
-    start = moments_of(layer_view(history[:1], arm, every), experiment)
-    why = why_diverged(history, arm, experiment, start)
-    said = f"Diverged at step {step}{some}: the {what} of {where} are no longer finite. {why}"
-    return Verdict("diverged", "explodes", said, f"diverged at step {step}")
+    why = why_diverged(history, arm, experiment, change_of(history[:1], arm, experiment, every))
+    said = (
+        f"Diverged at step {step}{some}: the {what} of {where} are no longer finite. {why.reason}"
+    )
+    short = f"diverged at step {step}"
+    return Verdict("diverged", "explodes", said, short, why.cause, why.repairs)
 
 
 def _stuck(
@@ -130,17 +138,16 @@ def _stuck(
     progress: Progress,
 ) -> Verdict:
     stuck, seeds = progress.stuck, len(progress.now)
-    view = layer_view(history, arm, stuck)
-    moments = moments_of(view, experiment)
+    change = change_of(history, arm, experiment, stuck)
     level = float(progress.now[stuck].mean())
     frozen, lost = bool(progress.frozen[stuck].all()), 2 * progress.lost.sum() > stuck.sum()
     wild = bool(lost) or level > WILD * guess.loss
     rate = history[-1].arms[arm].learning_rate
-    why = why_stuck(view, moments, experiment, rate, frozen, wild)
+    why = why_stuck(change, experiment, rate, frozen, wild)
     some = "" if stuck.all() else f" in {stuck.sum()} of {seeds} seeds"
     rest = _others(progress)
-    said = f"Stuck{some}: {_level(progress, guess, level, frozen)}. {why}{rest}"
-    return Verdict("stuck", moments[0], said, f"stuck{some}")
+    said = f"Stuck{some}: {_level(progress, guess, level, frozen)}. {why.reason}{rest}"
+    return Verdict("stuck", moments_of(change)[0], said, f"stuck{some}", why.cause, why.repairs)
 
 
 def _level(progress: Progress, guess: Guess, level: float, frozen: bool) -> str:

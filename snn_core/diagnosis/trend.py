@@ -1,4 +1,7 @@
-"""What a curve of variances over depth does: holds, settles elsewhere, vanishes, explodes."""
+"""What moments do over depth: they hold, settle elsewhere, vanish, explode. All thresholds.
+
+A propagation, every record of a training and every repair that is tried are judged by these.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 
 __all__ = [
+    "CHANGED",
+    "CHANGED_FAR",
     "EXPLODED",
     "FAR",
+    "GRADIENT_CHANGED",
+    "GRADIENT_RATE",
     "HOLDS_MEAN",
-    "HOLDS_VARIANCE",
+    "RUNAWAY",
     "SCATTER",
+    "SHIFTED",
     "VANISHED",
+    "GradientTrend",
     "Trend",
+    "gradient_trend",
     "trend",
 ]
 
@@ -27,6 +37,15 @@ SHORT = 12  # layers; of fewer nothing can be said of slowing down
 SLOWING = 0.7  # of the rate before
 NEAR = 0.05  # of the last value: within it a curve has settled
 VANISHED, EXPLODED = 1e-3, 1e3  # marks on the way, for a person
+RUNAWAY = ("vanishes", "explodes")
+# Of a layer's variance in training: Theorem 2 of the SNN paper takes over where the variance
+# exceeds 3, Theorem 1 ends at 1.5, so up to a factor of 3 a unit sees much the same part of its
+# activation. Learning alone makes the upper layers' variance grow some 15-fold.
+CHANGED, CHANGED_FAR = 3.0, 100.0
+SHIFTED = 1.0  # standard deviations of the mean: most inputs are then on one side of it
+# Of the gradient's variance over all layers. Networks that learn well have up to about 100.
+GRADIENT_CHANGED, GRADIENT_FAR = 100.0, 1e4
+GRADIENT_RATE = 1.005  # a factor a layer that is worth a word
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,22 @@ class Trend:
     variance: float
     rate: float
     layer: int
+
+
+@dataclass(frozen=True)
+class GradientTrend:
+    """What the gradient's variance does on its way back, from the last layer to the first.
+
+    Attributes:
+        kind: "holds"; "grows" or "shrinks", from 100-fold on; "explodes" or "vanishes", from
+            10,000-fold on.
+        ratio: Layer 1 over the last layer; 0 or infinite where the number format ends.
+        rate: Its factor a layer.
+    """
+
+    kind: str
+    ratio: float
+    rate: float
 
 
 def trend(mean: np.ndarray, variance: np.ndarray, scatter: float = 1.0) -> Trend | None:
@@ -94,3 +129,24 @@ def _since(holds: np.ndarray) -> int:
     """The first layer from which on it holds; the last one where it does not hold there."""
     broken = np.flatnonzero(~holds)
     return min(int(broken[-1]) + 1, len(holds) - 1) if len(broken) else 0
+
+
+def gradient_trend(gradient: np.ndarray) -> GradientTrend | None:
+    """Returns the trend of a gradient's variance, ``(depth + 1,)``, the input first.
+
+    None where the top has none or a number is missing (NaN).
+    """
+    depth = len(gradient) - 1
+    first = min(1, depth - 1)  # the step to the input is another: as many features as there are
+    below, top = float(gradient[first]), float(gradient[-1])
+    if math.isnan(below) or not 0.0 < top < math.inf:
+        return None
+    with np.errstate(all="ignore"):
+        ratio = float(np.float64(below) / top)
+        rate = float(np.exp(np.log(np.float64(ratio)) / (depth - first)))
+    size = max(ratio, 1.0 / ratio) if ratio else math.inf
+    if size < GRADIENT_CHANGED:
+        return GradientTrend("holds", ratio, rate)
+    far = size >= GRADIENT_FAR
+    up, down = RUNAWAY[::-1] if far else ("grows", "shrinks")
+    return GradientTrend(up if ratio > 1.0 else down, ratio, rate)

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from snn_core.diagnosis.repairs import DEEPEST, FORGOTTEN, outlook
-from snn_core.diagnosis.trend import EXPLODED, FAR, HOLDS_MEAN, SCATTER, VANISHED, Trend, trend
+from snn_core.diagnosis.forecast import DEEPEST, Forecast, forecast
+from snn_core.diagnosis.trend import (
+    EXPLODED,
+    FAR,
+    HOLDS_MEAN,
+    RUNAWAY,
+    SCATTER,
+    VANISHED,
+    GradientTrend,
+    Trend,
+    gradient_trend,
+    trend,
+)
 from snn_core.propagate import Propagation
 from snn_core.settings import Experiment, plan_of
+from snn_core.theory.mean_field.prediction import Prediction
 
-__all__ = ["APART", "KINDS", "View", "kind_of", "view_of"]
+__all__ = ["APART", "KINDS", "LUCK", "View", "kind_of", "moment_kind", "scatter_of", "view_of"]
 
 KINDS = {
     "holds": "Holds",
@@ -22,7 +35,7 @@ KINDS = {
     "explodes": "Explodes",
     "dies": "Dies",
     "overflows": "Overflows",
-    "scatters": "A matter of luck",
+    "scatters": "Depends on the draw",
     "forgets": "Forgets its input",
 }
 LUCK = 0.6  # standard deviation over seeds of the variance's logarithm: a factor of 1.8
@@ -33,29 +46,51 @@ STEADY = ("holds", "settles")
 
 @dataclass(frozen=True)
 class View:
-    """A propagation as a verdict sees it: medians over seeds, and theory's trend of the same.
+    """Networks as a verdict sees them: medians over seeds, and theory's word on the same.
 
     Attributes:
-        mean, variance: ``(depth + 1,)``, medians over seeds; infinite where most seeds are.
-        seen, theory: The trend of the medians, and of the prediction; None where there is none.
-        spread: Standard deviation over seeds of the logarithm of the last layer's variance; NaN
-            with one seed, or where a seed was lost.
+        mean, variance: ``(depth + 1,)``; infinite where most seeds are.
+        gradient: ``(depth + 1,)``, its variance, from the input up; NaN where nothing is known.
+        measured_gradient: Whether that was measured; else it is theory's.
+        tau: ``(depth,)``.
+        last: ``(seeds,)``, every seed's variance of the last layer.
+        died_at, diverged_at: Per seed the first layer where it did, or None.
+        theory: The trend of the prediction; None where there is none.
+        correlation: Theory's cosine of two samples, at the input and at the last layer.
+        scatter: What ``scatter_of`` says of the prediction.
     """
 
-    p: Propagation
+    experiment: Experiment
     mean: np.ndarray
     variance: np.ndarray
-    seen: Trend | None
+    gradient: np.ndarray
+    measured_gradient: bool
+    tau: np.ndarray
+    last: np.ndarray
+    died_at: tuple[int | None, ...]
+    diverged_at: tuple[int | None, ...]
     theory: Trend | None
-    spread: float
-
-    @property
-    def experiment(self) -> Experiment:
-        return self.p.experiment
+    correlation: tuple[float, float]
+    scatter: float
 
     @property
     def depth(self) -> int:
-        return len(self.p.layers) - 1
+        return len(self.variance) - 1
+
+    @cached_property
+    def seen(self) -> Trend | None:
+        """The trend of the medians."""
+        return trend(self.mean, self.variance, SCATTER)
+
+    @cached_property
+    def backward(self) -> GradientTrend | None:
+        """The trend of the gradient on its way back."""
+        return gradient_trend(self.gradient)
+
+    @property
+    def runs_away_backward(self) -> bool:
+        """Whether the gradient vanishes or explodes on its way back."""
+        return self.backward is not None and self.backward.kind in RUNAWAY
 
     @property
     def steady(self) -> bool:
@@ -65,8 +100,17 @@ class View:
     @property
     def alike(self) -> bool:
         """Whether the network makes samples alike, in theory, that were not so before."""
-        correlation = self.p.predicted.correlation
-        return bool(correlation[-1] > FORGOTTEN >= correlation[0])
+        return Forecast(self.theory, None, self.correlation).forgets
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation over seeds of the logarithm of the last layer's variance.
+
+        NaN with one seed, or where a seed was lost.
+        """
+        with np.errstate(all="ignore"):
+            logs = np.log(self.last)
+        return float(logs.std()) if len(logs) > 1 and np.isfinite(logs).all() else math.nan
 
     @property
     def apart(self) -> float:
@@ -84,30 +128,52 @@ class View:
     @property
     def lost(self) -> np.ndarray:
         """Per seed, whether its last layer is not finite."""
-        return ~np.isfinite(self.p.variance[:, -1])
+        return ~np.isfinite(self.last)
 
     @property
     def dead(self) -> np.ndarray:
         """Per seed, whether its last layer is one number; what dies and revives is not dead."""
-        died = np.array([layer is not None for layer in self.p.died_at])
-        return died & (self.p.variance[:, -1] == 0.0)
+        died = np.array([layer is not None for layer in self.died_at])
+        return died & (self.last == 0.0)
 
 
 def view_of(p: Propagation) -> View:
     """Returns the view of a propagation."""
-    with np.errstate(all="ignore"):
-        variance = np.median(np.where(np.isnan(p.variance), np.inf, p.variance), axis=0)
-        mean = np.median(np.where(np.isnan(p.mean), np.inf, p.mean), axis=0)
-        logs = np.log(p.variance[:, -1])
-    whole = np.isfinite(logs).all() and len(logs) > 1
+    theory, gradient = p.predicted, p.gradient_variance
     return View(
-        p=p,
-        mean=mean,
-        variance=variance,
-        seen=trend(mean, variance, SCATTER),
-        theory=trend(p.predicted.mean, p.predicted.variance),
-        spread=float(logs.std()) if whole else math.nan,
+        experiment=p.experiment,
+        mean=_median(p.mean),
+        variance=_median(p.variance),
+        gradient=theory.gradient_variance if gradient is None else _median(gradient),
+        measured_gradient=gradient is not None,
+        tau=np.median(p.tau.reshape(len(p.tau), -1), axis=0),
+        last=p.variance[:, -1],
+        died_at=p.died_at,
+        diverged_at=p.diverged_at,
+        theory=trend(theory.mean, theory.variance),
+        correlation=(float(theory.correlation[0]), float(theory.correlation[-1])),
+        scatter=scatter_of(theory),
     )
+
+
+def scatter_of(prediction: Prediction) -> float:
+    """Returns by how much a layer's variance strays from draw to draw at most, a share of it.
+
+    Infinite where the theory of finite width ends on the way, as it does where it strays too
+    much; NaN where there is none.
+    """
+    with np.errstate(all="ignore"):
+        share = prediction.variance_sd / prediction.variance
+    known = share[np.isfinite(share)]
+    if not len(known):
+        return math.nan
+    return float(known.max()) if np.isfinite(share[-1]) else math.inf
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """The median over seeds; what is not a number was too large for its format."""
+    with np.errstate(all="ignore"):
+        return np.median(np.where(np.isnan(values), np.inf, values), axis=0)
 
 
 def kind_of(view: View) -> str:
@@ -116,7 +182,13 @@ def kind_of(view: View) -> str:
     Where theory and measurement agree on the last layer, theory says what the way there is: its
     curve has no scatter, so another seed gets the same verdict.
     """
-    seen, theory, seeds = view.seen, view.theory, len(view.p.variance)
+    kind = moment_kind(view)
+    return "forgets" if kind in STEADY and view.alike else kind
+
+
+def moment_kind(view: View) -> str:
+    """Returns the kind, whatever becomes of the correlation of samples."""
+    seen, theory, seeds = view.seen, view.theory, len(view.last)
     if 2 * int(view.lost.sum()) >= seeds:
         return "overflows"
     if 2 * int(view.dead.sum()) >= seeds:
@@ -132,9 +204,7 @@ def kind_of(view: View) -> str:
     elif theory is not None and kind in STEADY and not view.steady and view.apart < FAR:
         # a slow change passes for scatter: theory, which has none, tells one from the other
         kind = theory.kind if (seen.rate < 1.0) == (theory.rate < 1.0) else kind
-    if kind in STEADY and view.alike:
-        return "forgets"
-    if kind == "settles" and not VANISHED < seen.variance < EXPLODED:
+    if kind == "settles" and not VANISHED < seen.variance < EXPLODED and not view.alike:
         return "vanishes" if seen.variance < 1.0 else "explodes"
     return kind
 
@@ -149,10 +219,10 @@ def _in_the_long_run(view: View, theory: Trend) -> str:
     if still or net.kind != "mlp" or net.depth >= DEEPEST:
         return theory.kind
     deeper = replace(view.experiment, network=replace(net, depth=DEEPEST))
-    far = outlook(deeper).trend
+    far = forecast(deeper).trend
     if far is None:
         return theory.kind
-    if far.kind in ("vanishes", "explodes"):
+    if far.kind in RUNAWAY:
         return far.kind
     ends = far.variance / theory.variance
     there = far.kind in STEADY and 1.0 / CLOSE < ends < CLOSE
