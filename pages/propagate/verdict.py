@@ -9,7 +9,7 @@ from pages.propagate import text, training
 from pages.ui import notices, page_settings, results, session
 from pages.ui.page_link import MAP, TRAIN, page_link
 from pages.ui.text import plain
-from snn_core.diagnosis import KINDS, Diagnosis, diagnose, repaired
+from snn_core.diagnosis import Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
 from snn_core.settings import Experiment, to_query
 
@@ -27,17 +27,16 @@ def diagnosis_of(p: Propagation) -> Diagnosis:
 
 def short(found: Diagnosis) -> str:
     """Returns the kind and the headline, for a table."""
-    return f"{KINDS[found.kind]}: {found.headline}"
+    return f"{found.title}: {found.headline}"
 
 
 def draw(p: Propagation) -> None:
     """Draws the card, with a button for every repair that is known."""
     found = diagnosis_of(p)
     numbers = " ".join(part for part in (found.reason, *found.sentences) if part)
-    fine = found.kind == "holds" or (found.kind == "settles" and not found.cause)
-    colour = "green" if fine else "red" if found.kind in WORST else "orange"
+    colour = "green" if found.is_fine else "red" if found.kind in WORST else "orange"
     with st.container(border=True, key="verdict"):
-        label = plain(KINDS[found.kind])
+        label = plain(found.title)
         notices.explained(
             f":{colour}-badge[{label}] **{plain(found.headline)}**",
             plain(numbers),

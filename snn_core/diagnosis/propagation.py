@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from snn_core.diagnosis.causes import why
 from snn_core.diagnosis.repairs import Repair
 from snn_core.diagnosis.sentences import headline, sentences
+from snn_core.diagnosis.trend import RUNAWAY
 from snn_core.diagnosis.view import KINDS, kind_of, view_of
 from snn_core.propagate import Propagation
 
 __all__ = ["KINDS", "Diagnosis", "diagnose"]
+
+GRADIENTS = {"vanishes": ", gradients vanish", "explodes": ", gradients explode"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,18 @@ class Diagnosis:
     reason: str
     cause: str
     repairs: tuple[Repair, ...]
+
+    @property
+    def title(self) -> str:
+        """The kind in words, and what the gradient does where it vanishes or explodes."""
+        more = GRADIENTS.get(self.gradient, "")
+        return KINDS[self.kind] + more
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing is at fault."""
+        still = self.kind == "holds" or (self.kind == "settles" and not self.cause)
+        return still and self.gradient not in RUNAWAY
 
 
 def diagnose(p: Propagation, repairs: bool = True) -> Diagnosis:
