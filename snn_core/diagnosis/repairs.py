@@ -6,14 +6,15 @@ is not enough, then another kind of network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from snn_core.activations import Activation, gaussian_moments, suits_lecun
-from snn_core.diagnosis.forecast import DEEPEST, Forecast, forecast
-from snn_core.diagnosis.trend import RUNAWAY, Trend
+from snn_core.diagnosis.forecast import Forecast, forecast
+from snn_core.diagnosis.trend import GRADIENT_FAR, RUNAWAY, GradientTrend, Trend
 from snn_core.settings import Experiment, activation_of, dataset_of, from_query, settings
 
 __all__ = [
@@ -125,10 +126,9 @@ def helps(experiment: Experiment, repair: Repair, need: str = "stands") -> bool:
         return False
     now = forecast(experiment)
     if need == "gradient":
-        whole = forecast(new, max(experiment.network.depth, DEEPEST))
         held = now.trend is not None and now.trend.kind == "holds"
         keeps = found.trend.kind == "holds" if held else _stands(found)
-        return keeps and whole.gradient is not None and not _runs_away(whole)
+        return keeps and found.gradient is not None and _bears(new.network.depth, found.gradient)
     if _runs_away(found) and not _runs_away(now):
         return False
     if need == "holds":
@@ -141,6 +141,12 @@ def helps(experiment: Experiment, repair: Repair, need: str = "stands") -> bool:
 def _runs_away(found: Forecast) -> bool:
     """Whether the gradient vanishes or explodes."""
     return found.gradient is not None and found.gradient.kind in RUNAWAY
+
+
+def _bears(depth: int, gradient: GradientTrend) -> bool:
+    """Whether at such a rate the gradient neither vanishes nor explodes over all layers."""
+    rate = gradient.rate
+    return 0.0 < rate < math.inf and abs(math.log(rate)) * (depth - 1) < math.log(GRADIENT_FAR)
 
 
 def weights_alone(experiment: Experiment) -> tuple[Repair, Forecast] | None:

@@ -16,6 +16,7 @@ __all__ = [
     "EXPLODED",
     "FAR",
     "GRADIENT_CHANGED",
+    "GRADIENT_FAR",
     "GRADIENT_RATE",
     "HOLDS_MEAN",
     "RUNAWAY",
