@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from benchmarks.verdicts_hold_over_random_settings import complaints, drawn
 from snn_core.activations import ACTIVATIONS
 from snn_core.constraints import CONSTRAINTS
 from snn_core.diagnosis import KINDS, TRAPS, Diagnosis, diagnose, repaired
@@ -433,3 +434,14 @@ def test_a_repair_leaves_the_rest_as_it_is() -> None:
     after = repaired(experiment, repair)
     assert (after.network.depth, after.network.width, after.seed) == (24, 64, 3)
     assert after.network.initializer == "lecun_normal"
+
+
+# Random settings
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_over_random_settings_repairs_do_what_they_say(first: int) -> None:
+    drawn_ones = {seed: drawn(seed) for seed in range(first, first + 10)}
+    found = {seed: complaints(each) for seed, each in drawn_ones.items() if each is not None}
+    assert len(found) >= 5
+    assert not {seed: lines for seed, lines in found.items() if lines}

@@ -160,16 +160,18 @@ CASES: dict[str, tuple[dict[str, Any], str, str, Sequence[str]]] = {
     "no rate": (
         {"learning_rate": 0.0},
         "stuck",
-        "holds",
+        "settles",
         ["from the start", "The learning rate is 0, so nothing moves"],
     ),
     "next to no rate": (
         {"learning_rate": 1e-7},
         "stuck",
-        "holds",
+        "settles",
         ["An update changes no layer's weights by more than", "above 1×10⁻⁷"],
     ),
-    "a small rate": ({"learning_rate": 5e-6}, "learns", "holds", ["Not better than guessing yet"]),
+    "a small rate": (
+        {"learning_rate": 5e-6}, "learns", "settles", ["Not better than guessing yet"],
+    ),
     "weights that decay": (
         {"weight_decay": 1.0, "learning_rate": 0.1},
         "stuck",
@@ -182,7 +184,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, Sequence[str]]] = {
         "",
         ["Try a learning rate below 3.0."],
     ),
-    "one step": ({"steps": 1}, "waiting", "holds", ["Too early to say, after 1 step"]),
+    "one step": ({"steps": 1}, "waiting", "settles", ["Too early to say, after 1 step"]),
     "classes of different sizes": (
         {"data": "spambase", **PYTORCH, "depth": 24, "learning_rate": 0.003, "steps": 120},
         "stuck",
@@ -192,7 +194,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, Sequence[str]]] = {
     "an end that comes too early": (
         {"learning_rate": 0.0005, "depth": 3, "steps": 50},
         "learned",
-        "holds",
+        "settles",
         ["was still falling: more steps may help"],
     ),
     "convolutions": (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snn_core.activations import called, suits_lecun
-from snn_core.diagnosis.forecast import forecast
+from snn_core.diagnosis.forecast import forecast, is_scaled
 from snn_core.diagnosis.repairs import (
     REMEDIES,
     SELU,
@@ -22,9 +22,9 @@ from snn_core.diagnosis.repairs import (
     repaired,
     weights_alone,
 )
-from snn_core.diagnosis.trend import GRADIENT_CHANGED, Trend
+from snn_core.diagnosis.trend import GRADIENT_CHANGED, RUNAWAY, Trend
 from snn_core.diagnosis.trial import calms, passes
-from snn_core.diagnosis.view import LUCK, View
+from snn_core.diagnosis.view import APART, LUCK, View
 from snn_core.settings import Experiment, activation_of, initializer_of, plan_of
 from snn_core.wording import amount, brief, count
 
@@ -59,7 +59,14 @@ def why(view: View, kind: str, search: bool) -> Why:
         return _gradient(view, search) if view.runs_away_backward else NOTHING
     if kind in ("dies", "overflows") and view.variance[0] in (0.0, np.inf):
         return _input(view, kind)
-    if view.steady and kind != "forgets" and view.theory and view.theory.kind != kind:
+    foreseen = kind in ("drifts", *RUNAWAY) and view.apart < APART  # by more layers than these
+    if (
+        view.steady
+        and kind != "forgets"
+        and view.theory
+        and view.theory.kind != kind
+        and not foreseen
+    ):
         return _beyond_theory(view, kind, search)
     if view.theory is None and any(layer.pooled for layer in plan_of(view.experiment)):
         return _pooling(view, search)
@@ -116,25 +123,23 @@ def _single(experiment: Experiment) -> Repair:
 def _in_theory(view: View, kind: str) -> Why:
     """Theory has it so: what theory says of every repair shows what is at fault."""
     experiment = view.experiment
-    if kind == "drifts" and _grows_as_meant(view):
+    if kind == "drifts" and is_scaled(experiment.network):
         said = "Branches of this scale add about the variance of one over all layers, and no more."
         return Why("", said, ())
-    found = helpful(experiment, "holds" if kind == "settles" else "stands")
+    need = "holds" if kind == "settles" else "stands"
+    found = helpful(experiment, need)
     if not found:
         return Why("", " ".join(part for part in (_alike(kind), _nature(view, kind)) if part), ())
     cause = next((r.cause for r in found if r.cause not in REMEDIES), "")
     after = forecast(repaired(experiment, found[0])).trend
     label = found[0].label[0].lower() + found[0].label[1:]
-    now = f"In theory the variance {_words(view.theory)}." if view.theory else ""
+    trend = view.theory
+    if trend and kind in ("drifts", *RUNAWAY) and trend.kind == "settles":
+        trend = replace(trend, kind="drifts")  # it slows down, and more layers move it on
+    now = f"In theory the variance {_words(trend)}." if trend else ""
     then = f"Repaired ({label}), it {_words(after)}." if after else ""
     parts = (_alike(kind), _fact(view, cause), now, then, _format(view, kind))
     return Why(cause, " ".join(part for part in parts if part), found)
-
-
-def _grows_as_meant(view: View) -> bool:
-    """Whether residual branches are scaled for the depth, so that their sum is bounded."""
-    net = view.experiment.network
-    return net.residual and net.residual_scale <= 1.01 * net.depth**-0.5
 
 
 def _words(trend: Trend | None) -> str:
@@ -169,7 +174,11 @@ def _nature(view: View, kind: str) -> str:
             f"That is where {activation_of(net).label} settles in such a network, with tau = "
             f"{_tau(view)}: theory says {amount(view.theory.variance, 3)}."
         )
-    return "The cause is not known: no single setting undoes it in theory."
+    if kind == "settles":
+        return ""
+    return (
+        "No setting that is known to break a network is at fault, and no repair holds in theory."
+    )
 
 
 def _format(view: View, kind: str) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 
 from snn_core.datasets import input_law
 from snn_core.diagnosis.trend import GradientTrend, Trend, gradient_trend, trend
-from snn_core.settings import Experiment, dataset_of, input_shape
+from snn_core.settings import Experiment, NetworkSpec, dataset_of, input_shape
 from snn_core.theory.mean_field.backward import gradient_variance
 from snn_core.theory.mean_field.forward import forward
 
-__all__ = ["DEEPEST", "FORGOTTEN", "Forecast", "forecast"]
+__all__ = ["DEEPEST", "FORGOTTEN", "Forecast", "forecast", "is_scaled"]
 
 DEEPEST = 64  # layers that are followed; a trend shows by then
 FORGOTTEN = 0.99  # correlation of two samples from which the input hardly shows any more
@@ -58,6 +58,11 @@ def forecast(experiment: Experiment, deepest: int = DEEPEST) -> Forecast:
         gradient = gradient_trend(gradient_variance(experiment, run))
     ends = (float(run.states[0].cosine), float(run.states[-1].cosine))
     return Forecast(trend(mean, np.maximum(variance, 0.0)), gradient, ends)
+
+
+def is_scaled(net: NetworkSpec) -> bool:
+    """Returns whether residual branches are scaled for the depth, so that their sum is bounded."""
+    return net.residual and net.residual_scale <= 1.01 * net.depth**-0.5
 
 
 def _by_law(experiment: Experiment) -> Experiment:

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from snn_core.activations import Activation, gaussian_moments, suits_lecun
-from snn_core.diagnosis.forecast import Forecast, forecast
-from snn_core.diagnosis.trend import GRADIENT_FAR, RUNAWAY, GradientTrend, Trend
-from snn_core.settings import Experiment, activation_of, dataset_of, from_query, settings
+from snn_core.diagnosis.forecast import DEEPEST, Forecast, forecast, is_scaled
+from snn_core.diagnosis.trend import CHANGED, GRADIENT_FAR, RUNAWAY, Trend
+from snn_core.settings import (
+    Experiment,
+    NetworkSpec,
+    activation_of,
+    dataset_of,
+    from_query,
+    settings,
+)
 
 __all__ = [
     "REMEDIES",
@@ -30,6 +37,7 @@ __all__ = [
     "helps",
     "is_usable",
     "keeps_any",
+    "lasts",
     "repaired",
     "weights_alone",
 ]
@@ -121,32 +129,56 @@ def helps(experiment: Experiment, repair: Repair, need: str = "stands") -> bool:
     new = buildable(experiment, repair)
     if new is None:
         return False
-    found = forecast(new)
-    if found.trend is None or found.forgets:
-        return False
-    now = forecast(experiment)
+    deepest = DEEPEST
+    if need != "gradient" and _gives(forecast(experiment), experiment.network, need):
+        deepest = experiment.network.depth  # the fault shows only there
+    now, then = forecast(experiment, deepest), forecast(new, deepest)
     if need == "gradient":
         held = now.trend is not None and now.trend.kind == "holds"
-        keeps = found.trend.kind == "holds" if held else _stands(found)
-        return keeps and found.gradient is not None and _bears(new.network.depth, found.gradient)
-    if _runs_away(found) and not _runs_away(now):
+        return _gives(then, new.network, "holds" if held else "stands") and _bears(new, then)
+    worse = _runs_away(then) and not _runs_away(now)
+    return not worse and _gives(then, new.network, need) and lasts(new)
+
+
+def _gives(found: Forecast, net: NetworkSpec, need: str) -> bool:
+    """Whether a forecast is what is needed, gradients aside."""
+    if found.trend is None or found.forgets:
         return False
     if need == "holds":
         return found.trend.kind == "holds"
     # scaled branches are chosen for the depth at hand: they slow the growth, and do not end it
-    slows = found.trend.kind == "drifts" and "residual_scale" in dict(repair.settings)
-    return _stands(found) or (slows and is_usable(found.trend))
+    return _stands(found) or (found.trend.kind == "drifts" and is_scaled(net))
+
+
+def lasts(experiment: Experiment) -> bool:
+    """Returns whether theory has it so to the last layer, and would with more of them.
+
+    At the last layer samples are not alike, and scaled branches have added little; a deeper
+    network of the same kind neither vanishes nor explodes.
+    """
+    net = experiment.network
+    whole = forecast(experiment, net.depth)
+    if whole.forgets or whole.trend is None:
+        return False
+    if is_scaled(net):
+        return whole.trend.variance < CHANGED
+    if net.kind != "mlp" or net.depth >= DEEPEST:
+        return True
+    far = forecast(replace(experiment, network=replace(net, depth=DEEPEST))).trend
+    return far is not None and far.kind not in RUNAWAY
+
+
+def _bears(experiment: Experiment, found: Forecast) -> bool:
+    """Whether at such a rate the gradient stays well within bounds over all layers."""
+    if found.gradient is None or not 0.0 < found.gradient.rate < math.inf:
+        return False
+    steps = experiment.network.depth - 1
+    return abs(math.log(found.gradient.rate)) * steps < math.log(GRADIENT_FAR / 10.0)
 
 
 def _runs_away(found: Forecast) -> bool:
     """Whether the gradient vanishes or explodes."""
     return found.gradient is not None and found.gradient.kind in RUNAWAY
-
-
-def _bears(depth: int, gradient: GradientTrend) -> bool:
-    """Whether at such a rate the gradient neither vanishes nor explodes over all layers."""
-    rate = gradient.rate
-    return 0.0 < rate < math.inf and abs(math.log(rate)) * (depth - 1) < math.log(GRADIENT_FAR)
 
 
 def weights_alone(experiment: Experiment) -> tuple[Repair, Forecast] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from snn_core.diagnosis.forecast import forecast
-from snn_core.diagnosis.repairs import Repair, buildable, is_usable
+from snn_core.diagnosis.repairs import Repair, buildable, is_usable, lasts
 from snn_core.diagnosis.trend import RUNAWAY
 from snn_core.diagnosis.view import LUCK, View, kind_of, scatter_of, view_of
 from snn_core.propagate import run
@@ -37,7 +37,7 @@ def calms(experiment: Experiment, repair: Repair) -> bool:
     found = forecast(new) if new is not None else None
     if new is None or found is None or found.trend is None or found.forgets:
         return False
-    if found.trend.kind in RUNAWAY or not is_usable(found.trend):
+    if found.trend.kind in RUNAWAY or not is_usable(found.trend) or not lasts(new):
         return False
     share = scatter_of(predict(new))
     if math.isfinite(share):

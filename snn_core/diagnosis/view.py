@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from snn_core.diagnosis.forecast import DEEPEST, Forecast, forecast
+from snn_core.diagnosis.forecast import DEEPEST, Forecast, forecast, is_scaled
 from snn_core.diagnosis.trend import (
     EXPLODED,
     FAR,
@@ -216,7 +216,7 @@ def _in_the_long_run(view: View, theory: Trend) -> str:
     """
     net = view.experiment.network
     still = 1.0 / SCATTER < theory.rate < SCATTER
-    if still or net.kind != "mlp" or net.depth >= DEEPEST:
+    if still or net.kind != "mlp" or net.depth >= DEEPEST or is_scaled(net):
         return theory.kind
     deeper = replace(view.experiment, network=replace(net, depth=DEEPEST))
     far = forecast(deeper).trend
