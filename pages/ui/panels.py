@@ -121,7 +121,7 @@ def figure(
         layout["images"] += [_placed(image, x, y) for image in panel.images]
     layout |= {
         "height": HEIGHT,
-        "margin": {"l": 52, "r": 8, "t": 64 if keys else 30, "b": 44},
+        "margin": {"l": 52, "r": 14, "t": 64 if keys else 30, "b": 44},
         "hovermode": hover,
         "showlegend": bool(keys),
         "legend": {"orientation": "h", "x": 0, "y": 1.12, "yanchor": "bottom"},
