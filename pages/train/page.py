@@ -7,7 +7,7 @@ words further (`pages.train.live`), and the page runs again when it has come to 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
@@ -20,9 +20,10 @@ from pages.ui.chart import plotly_view
 from pages.ui.text import plain
 from pages.ui.words import words
 from snn_core.cost import refuse_training
+from snn_core.diagnosis import repaired, verdict
 from snn_core.jobs import Failure
-from snn_core.settings import Experiment
-from snn_core.train import checkpoint_at
+from snn_core.settings import LETTERS, Experiment
+from snn_core.train import Snapshot, checkpoint_at
 from snn_core.train.live import Training, fits, go_back, history, only_rates_differ, set_rates
 
 FIRST = 0.5  # seconds that the page waits for the first record, so that it opens with one
@@ -295,6 +296,8 @@ def _results(look: Look, question: Mapping[str, object]) -> None:
     upto = [s for s in records if at is None or s.step <= at]
     goal = session.view("goal", live.GOALS)
     words("verdicts", live.verdicts(training, upto, goal))
+    if not busy:
+        _repairs(training, upto)
     views.choose(
         "goal",
         "Accuracy to reach",
@@ -303,6 +306,32 @@ def _results(look: Look, question: Mapping[str, object]) -> None:
         "first reached this.",
         lambda name: f"{int(name) / 100:g}",
     )
+
+
+def _repairs(training: Training, records: Sequence[Snapshot]) -> None:
+    """Draws a button for every arm whose verdict has a repair: the arm, repaired, beside it."""
+    arms = training.experiments
+    with st.container(horizontal=True):
+        for index, (letter, arm) in enumerate(zip(LETTERS, arms, strict=False)):
+            for repair in verdict(records, index, arm).repairs[:1]:
+                mended = repaired(arm, repair)
+                if mended in arms:
+                    continue
+                beside = len(arms) < len(LETTERS)
+                after = (*arms, mended) if beside else (*arms[:index], mended, *arms[index + 1 :])
+                where = f"as arm {LETTERS[len(arms)].upper()}" if beside else "in its place"
+                st.button(
+                    f"Arm {letter.upper()}: {repair.label[0].lower()}{repair.label[1:]}",
+                    key=f"repair.{letter}",
+                    help=f"{repair.why} Trains all arms anew, with the repaired one {where}.",
+                    on_click=_train_anew,
+                    args=(after,),
+                )
+
+
+def _train_anew(arms: tuple[Experiment, ...]) -> None:
+    session.open_arms(arms)
+    st.session_state["train.restart"] = True
 
 
 def _question(look: Look) -> dict[str, object]:

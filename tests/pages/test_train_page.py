@@ -179,6 +179,18 @@ def test_play_trains_to_the_end_and_says_what_came_of_it() -> None:
     assert status(at)["over"]
 
 
+def test_a_stuck_arm_is_trained_again_with_its_repair_beside_it() -> None:
+    query = {"arms": "1", "data": "moons", "depth": "24", "width": "16", "seeds": "2"}
+    query |= {"initializer": "pytorch_default", "steps": "120", "learning_rate": "0.001"}
+    at = press(opened(query), "play")
+    assert "Stuck" in said(at)
+    at = healthy(at.button(key="repair.a").click().run())
+    laws = [arm.network.initializer for arm in training(at).experiments]
+    assert laws == ["pytorch_default", "lecun_normal"] and steps(at) == 0
+    at = press(at, "play")
+    assert "B · SELU" in said(at) and "repair.b" not in [each.key for each in at.button]
+
+
 def test_single_steps_reset_and_new_weights() -> None:
     at = press(opened(), "step.1")
     assert steps(at) == 1
