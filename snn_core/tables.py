@@ -10,7 +10,19 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-__all__ = ["Parameter", "choose", "nearest", "number", "pick", "settle"]
+__all__ = ["ELSEWHERE", "Parameter", "choose", "nearest", "number", "pick", "settle"]
+
+
+# What torch, Keras and JAX call the same thing, where its spelling is nearer to another.
+ELSEWHERE = {
+    "kaiming_normal": "he_normal",
+    "kaiming_uniform": "he_uniform",
+    "xavier_normal": "glorot_normal",
+    "xavier_uniform": "glorot_uniform",
+    "swish": "silu",
+    "linear": "identity",
+    "mnist": "fashion_mnist",
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,11 @@ class Parameter:
 def nearest(name: object, known: Iterable[str]) -> str:
     """Returns ``" Did you mean 'selu'?"``, or nothing when no known name is near."""
     given = str(name)[:100].lower()
-    close = difflib.get_close_matches(given, list(known), n=3)
+    known = list(known)
+    same = ELSEWHERE.get(given.removesuffix("_"), "")
+    if same in known:
+        return f" Did you mean {same!r}?"
+    close = difflib.get_close_matches(given, known, n=3)
     if not close:
         return ""
 

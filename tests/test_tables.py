@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snn_core.tables import Parameter, choose, number, pick, settle
+from snn_core.activations import ACTIVATIONS
+from snn_core.datasets import DATASETS
+from snn_core.initializers import INITIALIZERS
+from snn_core.settings import from_query
+from snn_core.tables import ELSEWHERE, Parameter, choose, number, pick, settle
 
 ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers())
@@ -24,6 +28,15 @@ def test_swapped_letters_win_over_as_near_a_name() -> None:
     for given_name in ("sleu", "SELU", "sellu"):
         with pytest.raises(ValueError, match="Did you mean 'selu'"):
             pick(table, given_name, "activation")
+
+
+@pytest.mark.parametrize("name", [*ELSEWHERE, "kaiming_normal_", "Xavier_Uniform_"])
+def test_a_name_from_elsewhere_is_pointed_to_the_same_thing_here(name: str) -> None:
+    tables = {"initializer": INITIALIZERS, "activation": ACTIVATIONS, "data": DATASETS}
+    meant = ELSEWHERE[name.lower().removesuffix("_")]
+    kind = next(kind for kind, table in tables.items() if meant in table)
+    with pytest.raises(ValueError, match=f"Did you mean '{meant}'"):
+        from_query({kind: name})
 
 
 @given(ANYTHING)
