@@ -82,7 +82,7 @@ def _gradient(view: View, search: bool) -> Why:
     """The activations stand still and the gradient does not: what mends that, in theory."""
     assert view.backward is not None
     rate, act = view.backward.rate, activation_of(view.experiment.network)
-    verb, factor = ("grows", rate) if rate > 1.0 else ("shrinks", 1.0 / rate)
+    verb, factor = ("grows", rate) if rate > 1.0 else ("shrinks", 1.0 / rate if rate else math.inf)
     said = f"The activations stand still, but the gradient's variance {verb} in every layer"
     if act.largest_slope <= SMALL_SLOPE:
         said += f": the slope of {called(act)} is at most {brief(act.largest_slope)}"

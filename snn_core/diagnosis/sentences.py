@@ -137,7 +137,7 @@ def _against_theory(view: View, kind: str) -> str:
 def _cut(view: View, kind: str) -> str:
     """That Keras's truncated normal is as good as the plain one, which many doubt."""
     law = initializer_of(view.experiment.network)
-    if kind != "holds" or not law.name.endswith("_truncated"):
+    if kind != "holds" or view.runs_away_backward or not law.name.endswith("_truncated"):
         return ""
     tau = brief(float(view.tau[-1]))
     return (

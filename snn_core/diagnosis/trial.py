@@ -43,7 +43,7 @@ def calms(experiment: Experiment, repair: Repair) -> bool:
     if math.isfinite(share):
         return share < LUCK
     view = _measured(new)
-    return view is not None and kind_of(view) in ("holds", "settles")
+    return view is not None and kind_of(view) in ("holds", "settles", "drifts")
 
 
 @lru_cache(maxsize=64)
