@@ -9,10 +9,15 @@ import torch
 from torch import Tensor
 
 from snn_core.activations.activation import Activation
-from snn_core.activations.formulas.bends import bends, fault, largest_slope, left_limit
-from snn_core.activations.formulas.reading import read
-from snn_core.activations.formulas.source import code, readable
-from snn_core.activations.formulas.spelling import LONGEST, refusal
+from snn_core.activations.formulas.kinks import (
+    check_usable,
+    find_kinks,
+    largest_slope,
+    left_limit,
+)
+from snn_core.activations.formulas.parser import parse
+from snn_core.activations.formulas.source import code
+from snn_core.activations.formulas.tokens import LONGEST, Refused, readable, tokenize
 from snn_core.activations.formulas.tree import Node, dual, value
 
 __all__ = ["LONGEST", "SELU_FORMULA", "formula", "is_formula"]
@@ -41,11 +46,16 @@ def formula(text: str) -> Activation:
             a finite number at an ordinary z. The sentence says where and why.
     """
     typed = text.removeprefix("=")
-    spelled, tree = read(typed)
-    problem = fault(tree)
-    if problem:
-        raise refusal(typed, 0, problem)
-    kinks, whole = bends(tree)
+    try:
+        tokens = tokenize(typed)
+        tree = parse(tokens)
+        check_usable(tree)
+    except Refused as refused:
+        shown = typed if len(typed) <= 60 else f"{typed[:57]}..."
+        where = f", character {refused.place}" if refused.place else ""
+        raise ValueError(f"Formula {shown!r}{where}: {refused.sentence}") from None
+    spelled = "".join(token.text for token in tokens)
+    kinks, whole = find_kinks(tree)
     return Activation(
         name=f"={spelled}",
         label=readable(spelled, LONGEST_LABEL),
@@ -63,15 +73,8 @@ def formula(text: str) -> Activation:
     )  # fmt: skip
 
 
-def _full(found: Tensor | float, z: Tensor) -> Tensor:
-    """The value as memory of its own, in the shape of z."""
-    if not isinstance(found, Tensor):
-        return torch.ones_like(z) * found  # full_like refuses what overflows to infinity
-    return found.clone() if found is z else found
-
-
 def _slope(tree: Node, z: Tensor) -> Tensor:
-    return _full(dual(tree, z)[1], z)
+    return dual(tree, z)[1]
 
 
 class _Formula(torch.autograd.Function):
@@ -81,7 +84,7 @@ class _Formula(torch.autograd.Function):
     def forward(ctx: Any, z: Tensor, tree: Node) -> Tensor:  # noqa: ANN401  torch's own
         ctx.save_for_backward(z)
         ctx.tree = tree
-        return _full(value(tree, z), z)
+        return value(tree, z)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
