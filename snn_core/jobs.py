@@ -34,6 +34,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
+from snn_core.thinning import stride
+
 Item = TypeVar("Item")
 ShouldStop = Callable[[], bool]
 
@@ -486,11 +488,8 @@ def _thinned(indices: list[int], keep: int) -> list[int]:
     together are at most half of ``keep``, so that thinning is rare.
     """
     quarter, total = keep // 4, indices[-1] + 1
-    stride = 1
-    while math.ceil(total / stride) > quarter:
-        stride *= 2
-    newest = total - quarter
-    return [k for k, index in enumerate(indices) if index >= newest or index % stride == 0]
+    newest, every = total - quarter, stride(total, quarter)
+    return [k for k, index in enumerate(indices) if index >= newest or index % every == 0]
 
 
 def _give_way() -> None:
