@@ -232,25 +232,25 @@ def quartiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns the quartiles over the finite seeds of every layer, NaN where there are none."""
     if values.size and np.isfinite(values).all():
         return tuple(np.quantile(values, (0.25, 0.5, 0.75), axis=0))
-    found = np.full((3, values.shape[1]), np.nan)
-    for index, column in enumerate(values.T):
-        finite = column[np.isfinite(column)]
-        if len(finite):
-            found[:, index] = np.quantile(finite, (0.25, 0.5, 0.75))
-    return found[0], found[1], found[2]
+    return tuple(_quantiles(values, (0.25, 0.5, 0.75), 0))
 
 
 def median(values: np.ndarray, axis: int = 0) -> np.ndarray:
     """Returns the median over the finite seeds, which are an axis; NaN where there are none."""
-    known = np.isfinite(values)
-    if not values.size:
-        return np.full(known.any(axis).shape, np.nan)
-    if known.all():
+    if values.size and np.isfinite(values).all():
         return np.median(values, axis)
+    return _quantiles(values, (0.5,), axis)[0]
+
+
+def _quantiles(values: np.ndarray, levels: Sequence[float], axis: int) -> np.ndarray:
+    """Quantiles of the finite values, ``(levels, ...)``; NaN where there are none."""
+    known = np.isfinite(values)
     some = known.any(axis)
-    # a slice without a number would warn
+    if not some.any():
+        return np.full((len(levels), *some.shape), np.nan)
+    # A slice without a number would warn.
     kept = np.where(known, values, np.where(np.expand_dims(some, axis), np.nan, 0.0))
-    return np.where(some, np.nanmedian(kept, axis), np.nan)
+    return np.where(some, np.nanquantile(kept, levels, axis=axis), np.nan)
 
 
 def extent(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
