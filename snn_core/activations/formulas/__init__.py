@@ -1,4 +1,4 @@
-"""A person's own activation, typed as a formula in z: ``"=1.6*tanh(z)"``."""
+"""An activation of one's own, typed as a formula in z: ``"=1.6*tanh(z)"``."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def is_formula(name: object) -> bool:
 def formula(text: str) -> Activation:
     """Returns the activation that a formula in z describes, or in x, which is the same.
 
-    Its name is the formula's canonical spelling. Its moments are by quadrature; its largest slope
-    is that of an ordinary z, up to 8 in size, since many a formula's has no bound.
+    Its name is the formula's canonical spelling. Its moments are by quadrature. Its largest slope
+    is that for |z| up to 8, since many formulas have no bound.
 
     >>> formula("= 1.6 * tanh(x)").name, formula("=relu(z)^2").label
     ('=1.6*tanh(z)', 'relu(z)^2')
 
     Raises:
-        ValueError: It is no formula, or of no use as an activation: constant, with jumps, or not
-            a finite number at an ordinary z. The sentence says where and why.
+        ValueError: It is not a formula, or no activation: constant, with jumps, or not finite for
+            |z| up to 8. The sentence says where and why.
     """
     typed = text.removeprefix("=")
     try:
@@ -68,7 +68,7 @@ def formula(text: str) -> Activation:
         largest_slope=largest_slope(tree, kinks),
         torch_code=code(tree, "torch"),
         keras_code=code(tree, "keras"),
-        note="" if whole else "It bends at more places than the theory's integrals are split at, "
+        note="" if whole else "It has more kinks than the theory's integrals are split at, "
         "so predictions are less exact.",
     )  # fmt: skip
 
@@ -78,7 +78,7 @@ def _slope(tree: Node, z: Tensor) -> Tensor:
 
 
 class _Formula(torch.autograd.Function):
-    """f with its own slope: autograd keeps only z, and meets no branch that is not taken."""
+    """f with its own derivative: autograd keeps only z and ignores branches that are not taken."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, tree: Node) -> Tensor:  # noqa: ANN401  torch's own

@@ -1,4 +1,4 @@
-"""Where a formula has kinks, jumps or is no number, found on a grid."""
+"""Where a formula has kinks, jumps or is not a number, found on a grid."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from snn_core.activations.formulas.tree import Call, Condition, Node, Number, du
 
 __all__ = ["ORDINARY", "check_usable", "find_kinks", "largest_slope", "left_limit"]
 
-ORDINARY = 8.0  # a pre-activation beyond is rare where a network is worth looking at
-MOST = 16  # every one costs the quadrature a panel
-JUMP = 1e-3  # of the size of f: constants typed with four digits leave less
-# Whole numbers, halves and so on are met exactly.
+ORDINARY = 8.0  # in a working network few pre-activations are larger
+MOST = 16  # each adds a panel to the quadrature
+JUMP = 1e-3  # relative to f; constants typed with four digits leave less
+# Whole numbers, halves and so on are on the grids.
 _ORDINARY_GRID = torch.arange(-8_000, 8_001, dtype=torch.float64) / 1000
 _FAR_GRID = torch.arange(-10_000, 10_001, dtype=torch.float64) / 200  # to 50 on either side
-# Far left of everything, for limits that are reached slowly; nearer, where an exponential of the
-# former overflows.
+# Far left, for limits that are approached slowly; nearer, where an exponential overflows there.
 _LEFT = ([-1.00e8, -1.37e8, -2.11e8, -1e9], [-200.0, -237.1, -311.3, -400.0])
 
 
@@ -28,14 +27,14 @@ def find_kinks(tree: Node) -> tuple[tuple[float, ...], bool]:
 
     Beyond MOST the ones nearest to 0 are kept.
     """
-    found = _roots(tree, bending=True)
+    found = _roots(tree, for_kinks=True)
     return tuple(sorted(found[:MOST])), len(found) <= MOST
 
 
 def check_usable(tree: Node) -> None:
     """Raises Refused where the formula is constant, jumps or is not a finite number."""
     if isinstance(tree, Number):
-        raise Refused(0, "it is constant: z has no say in it.")
+        raise Refused(0, "it is constant: it does not depend on z.")
     f, slope = dual(tree, _ORDINARY_GRID)
     for values, what in ((f, "its value"), (slope, "its slope")):
         bad = _ORDINARY_GRID[~values.isfinite()]
@@ -43,7 +42,7 @@ def check_usable(tree: Node) -> None:
             z = float(bad[bad.abs().argmin()])
             raise Refused(0, f"{what} is not a finite number at z = {z:.4g}; between "
                           f"-{ORDINARY:g} and {ORDINARY:g} it has to be.")  # fmt: skip
-    for z in _roots(tree, bending=True) + _roots(tree, bending=False):
+    for z in _roots(tree, for_kinks=True) + _roots(tree, for_kinks=False):
         _check_jump(tree, z)
     if float(f.max() - f.min()) <= 1e-12 * float(f.abs().max()):
         raise Refused(0, f"it is constant between z = -{ORDINARY:g} and {ORDINARY:g}.")
@@ -57,7 +56,7 @@ def largest_slope(tree: Node, kinks: Sequence[float]) -> float:
 
 
 def left_limit(tree: Node) -> float | None:
-    """Returns lim f(z) for z -> -infinity where it seems to be finite, else None."""
+    """Returns lim f(z) for z -> -infinity where that looks finite, else None."""
     for points in _LEFT:
         values = value(tree, torch.tensor(points, dtype=torch.float64))
         if values.isfinite().all():
@@ -68,7 +67,7 @@ def left_limit(tree: Node) -> float | None:
 
 
 def _check_jump(tree: Node, z: float) -> None:
-    """Refuses a gap at z that stays the same however near its two sides are taken."""
+    """Refuses a gap at z that does not shrink as both sides approach it."""
     steps = torch.tensor([[-1e-7, 1e-7], [-1e-10, 1e-10]], dtype=torch.float64)
     sides = value(tree, z + steps)
     (wide, narrow), (left, right) = (sides[:, 1] - sides[:, 0]).abs().tolist(), sides[1].tolist()
@@ -77,29 +76,29 @@ def _check_jump(tree: Node, z: float) -> None:
                       "here needs a function without jumps.")  # fmt: skip
 
 
-def _critical(node: Node, bending: bool) -> Iterator[Node]:
-    """The terms at whose roots the formula may bend, or else may have a pole or an edge."""
+def _critical(node: Node, for_kinks: bool) -> Iterator[Node]:
+    """Terms at whose roots the formula may have a kink, or else a pole or an edge."""
     if isinstance(node, Condition):
         for _, *sides in node.pairs:
-            if bending:
+            if for_kinks:
                 yield Call("sub", tuple(sides))
             for side in sides:
-                yield from _critical(side, bending)
+                yield from _critical(side, for_kinks)
     elif isinstance(node, Call):
-        if bending and node.name in ("min", "max"):
+        if for_kinks and node.name in ("min", "max"):
             yield Call("sub", node.args)
-        elif node.name in (("abs", "sign") if bending else ("log", "sqrt", "pow")):
+        elif node.name in (("abs", "sign") if for_kinks else ("log", "sqrt", "pow")):
             yield node.args[0]
-        elif not bending and node.name == "div":
+        elif not for_kinks and node.name == "div":
             yield node.args[1]
         for arg in node.args:
-            yield from _critical(arg, bending)
+            yield from _critical(arg, for_kinks)
 
 
-def _roots(tree: Node, bending: bool) -> list[float]:
-    """The roots of all critical terms, once each, the nearest to 0 first."""
+def _roots(tree: Node, for_kinks: bool) -> list[float]:
+    """The different roots of all critical terms, the nearest to 0 first."""
     found: list[float] = []
-    for term in dict.fromkeys(_critical(tree, bending)):
+    for term in dict.fromkeys(_critical(tree, for_kinks)):
         for z in _roots_of(term):
             if all(abs(z - other) > 1e-9 for other in found):
                 found.append(z)
@@ -107,7 +106,7 @@ def _roots(tree: Node, bending: bool) -> list[float]:
 
 
 def _roots_of(term: Node) -> list[float]:
-    """Where the term changes its sign, or begins or ends to be 0: the nearest to 0."""
+    """Where the term changes sign or starts or stops being 0; only the nearest to 0."""
 
     def sign(z: Tensor) -> Tensor:
         return value(term, z).sign().nan_to_num(2.0)

@@ -30,9 +30,9 @@ def parse(tokens: Sequence[Token]) -> Node:
     """Returns the tree of a formula.
 
     Raises:
-        Refused: It is no formula.
+        Refused: It is not a formula.
     """
-    # A line for every character that was typed: so a node's line is its place.
+    # One line per character typed, so that a node's line number is its place.
     texts = {token.place: token.text for token in tokens}
     lines = (texts.get(place, "") for place in range(1, tokens[-1].place + 1))
     try:
@@ -96,7 +96,7 @@ def _function(name: str, args: Sequence[ast.expr], place: int, depth: int) -> No
 
 
 def _condition(at: ast.expr, depth: int) -> Condition | bool:
-    """The first argument of where(); True or False where z is not in it."""
+    """The first argument of where(); True or False if it does not depend on z."""
     if not isinstance(at, ast.Compare):
         raise Refused(at.lineno, "where() begins with a comparison, as in where(z > 0, z, 0).")
     sides = [_node(side, depth) for side in (at.left, *at.comparators)]
@@ -107,7 +107,7 @@ def _condition(at: ast.expr, depth: int) -> Condition | bool:
 
 
 def _call(name: str, args: Sequence[Node], place: int) -> Node:
-    """The call, or its number where z is not in it: so all arithmetic is in floating point."""
+    """The call, or its number if it does not depend on z: all arithmetic is in floating point."""
     if name == "pow":
         exponent, most = args[1], f"{LARGEST_EXPONENT:g}"
         if not isinstance(exponent, Number):

@@ -36,7 +36,7 @@ _OTHERWISE = {
 
 
 class Refused(Exception):
-    """Why a text is no formula, and at which character, from 1; 0 is the formula as a whole."""
+    """Why a text is not a formula, and at which character, from 1; 0 is the whole formula."""
 
     def __init__(self, place: int, sentence: str) -> None:
         super().__init__(place, sentence)
@@ -77,7 +77,7 @@ def tokenize(typed: str) -> list[Token]:
 
 
 def readable(spelled: str, longest: int = 0) -> str:
-    """Returns the formula as a person reads it, cut to so many characters where that is given.
+    """Returns the formula as it is shown, cut to ``longest`` characters where that is not 0.
 
     Without signs that Markdown or HTML would take for its own.
 
@@ -110,7 +110,7 @@ def _unknown(word: str) -> str:
 
 
 def _check_neighbours(before: Token, token: Token) -> None:
-    """Refuses what has a missing operator or a missing value, at its place."""
+    """Refuses a missing operator or a missing value, at its place."""
     last, new, place = before.text, token.text, token.place
     ends_value = before.kind != "sign" or last == ")"
     begins_value = token.kind in ("number", "word") or new == "("
