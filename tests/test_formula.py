@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 
 import snn_core as snn
 from snn_core.activations import SELU_FORMULA, activation, formula, gaussian_moments, suits_lecun
+from snn_core.activations.formulas import parser
 from snn_core.settings import (
     Experiment,
     NetworkSpec,
@@ -294,6 +297,15 @@ def test_what_is_refused_is_said_with_its_place(typed: str, said: str) -> None:
     with pytest.raises(SettingError) as refused:
         NetworkSpec(activation=f"={typed}")
     assert refused.value.settings == ("activation",)
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, ValueError])
+def test_a_parser_that_gives_up_is_a_sentence(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parser, "ast", Mock(wraps=ast, parse=Mock(side_effect=error)))
+    with pytest.raises(ValueError, match="'z\\+0.125': it is nested too deeply"):
+        formula("=z+0.125")
 
 
 def test_a_name_without_its_sign_is_still_a_name() -> None:
