@@ -243,14 +243,25 @@ def median(values: np.ndarray, axis: int = 0) -> np.ndarray:
 
 
 def _quantiles(values: np.ndarray, levels: Sequence[float], axis: int) -> np.ndarray:
-    """Quantiles of the finite values, ``(levels, ...)``; NaN where there are none."""
+    """Quantiles of the finite values, ``(levels, ...)``; NaN where there are none.
+
+    By one sort, since NumPy's own loop over the slices takes a hundred times as long.
+    """
     known = np.isfinite(values)
-    some = known.any(axis)
-    if not some.any():
-        return np.full((len(levels), *some.shape), np.nan)
-    # A slice without a number would warn.
-    kept = np.where(known, values, np.where(np.expand_dims(some, axis), np.nan, 0.0))
-    return np.where(some, np.nanquantile(kept, levels, axis=axis), np.nan)
+    count = known.sum(axis, keepdims=True)
+    if not count.any():
+        return np.full((len(levels), *count.squeeze(axis).shape), np.nan)
+    ordered = np.sort(np.where(known, values, np.inf), axis)
+    ordered[np.isinf(ordered)] = 0.0
+    found = []
+    for level in levels:
+        place = level * np.maximum(count - 1, 0)
+        low = place.astype(int)
+        below, above = (
+            np.take_along_axis(ordered, at, axis) for at in (low, np.ceil(place).astype(int))
+        )
+        found.append(np.where(count > 0, below + (above - below) * (place - low), np.nan))
+    return np.stack(found).squeeze(axis + 1)
 
 
 def extent(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
