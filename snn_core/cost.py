@@ -1,4 +1,4 @@
-"""What a propagation or an update will cost, before it is tried, on this machine."""
+"""Estimated memory and time of propagations and updates on this machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DETAIL_OVERHEAD = 4e-4
 # of dense networks of 2 to 64 layers, 0.2e-3 without and 0.6e-3 with batch normalization.
 UPDATE_OVERHEAD = 3e-4
 SCORED_ROWS = 1024  # by a record: up to 512 of either part
-# One of a server's few places is taken for so long, and nobody watches a page for longer.
+# A training takes one of the server's few slots, and nobody watches a page for longer.
 LONGEST_TRAINING = 3600.0  # seconds
 DECOMPOSED = {  # operations of a float64 decomposition by a product's, over short side^2 * long
     "orthogonal": 40.0,
@@ -176,7 +176,7 @@ def update_seconds(experiment: Experiment, batch: int) -> tuple[float, float]:
     """
     found = _update_seconds(experiment, batch)
     if found[0] > 1.0:
-        _rates.cache_clear()  # they may have been measured in a bad moment
+        _rates.cache_clear()  # they may have been measured at a busy moment
         found = min(found, _update_seconds(experiment, batch))
     return found
 
@@ -200,8 +200,8 @@ def training_seconds(experiment: Experiment) -> float:
     """Returns the estimated time of a whole training of all seeds on this machine.
 
     Counted: the updates, as in `update_seconds`, the kernels' own time, the scores of every
-    record and the statistics; a setting's ``stop_seconds`` ends it. Stopping at an accuracy or
-    for want of progress can't be foreseen. Good to a factor of about 3.
+    record and the statistics; a setting's ``stop_seconds`` ends it. Early stopping, at an
+    accuracy or for lack of progress, is not. Good to a factor of about 3.
     """
     training = experiment.training
     kernels = UPDATE_OVERHEAD * (len(plan_of(experiment)) + 1)
@@ -224,12 +224,12 @@ def refuse_training(experiments: Sequence[Experiment]) -> None:
 
 
 def refuse(experiment: Experiment, backward: bool = False, detail: bool = False) -> None:
-    """Raises ValueError where this machine can't do it: no such device, memory, time."""
+    """Raises ValueError where this machine lacks the device, the memory or the time."""
     if experiment.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device 'cuda' is not present on this machine. Use 'cpu'.")
     cost = estimate(experiment, backward, detail)
     if LONGEST_SECONDS < cost.seconds < 5 * LONGEST_SECONDS:
-        _rates.cache_clear()  # they may have been measured in a bad moment
+        _rates.cache_clear()  # they may have been measured at a busy moment
         cost = min(cost, estimate(experiment, backward, detail), key=lambda c: c.seconds)
     allowed = MEMORY_SHARE * available_bytes(experiment.device)
     if cost.bytes > allowed or cost.seconds > LONGEST_SECONDS:

@@ -6,11 +6,11 @@ takes as long as propagating. What is kept is equal, bit by bit, to what would b
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from torch import Tensor
+
+from snn_core.cache import Cache
 
 __all__ = ["ROOM", "keeper", "kept"]
 
@@ -26,23 +26,14 @@ def keeper(room: int) -> Callable[[Hashable, Callable[[], Numbers]], Numbers]:
     what is larger by itself is not held at all. Threads may share it; two that ask for the same
     at once may both draw. Nobody may write into what it returns.
     """
-    lock, held, free = threading.Lock(), OrderedDict[Hashable, Numbers](), room
+    held = Cache(room, _bytes)
 
     def keep(key: Hashable, draw: Callable[[], Numbers]) -> Numbers:
-        nonlocal free
-        with lock:
-            if key in held:
-                held.move_to_end(key)
-                return held[key]
-        numbers = draw()
-        size = _bytes(numbers)
-        with lock:
-            if size > room or key in held:
-                return numbers
-            while free < size:
-                free += _bytes(held.popitem(last=False)[1])
-            held[key] = numbers
-            free -= size
+        numbers = held.get(key)
+        if numbers is None:
+            numbers = draw()
+            if _bytes(numbers) <= room:
+                held.put(key, numbers)
         return numbers
 
     return keep

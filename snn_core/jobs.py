@@ -1,7 +1,7 @@
 """A job drives any iterator in a background thread and lets others watch and steer it.
 
-Pausing is not asking the iterator for its next item. The iterator knows nothing of the job
-but one callable, ``should_stop()``, which it may ask in the middle of a long item.
+To pause is not to ask the iterator for its next item. All the iterator knows of the job is one
+callable, ``should_stop()``, which it may call in the middle of a long item.
 
 A page that shows a job touches it regularly. When the touches stop (a closed tab, a lost
 connection) the job pauses; the next touch lets it go on; without one its thread ends.
@@ -34,15 +34,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
+from snn_core.thinning import stride
+
 Item = TypeVar("Item")
 ShouldStop = Callable[[], bool]
 
 __all__ = ["Failure", "Job", "News", "ShouldStop"]
 
-_POLL = 0.2  # seconds between looks at the lease; stop() has to be obeyed within 0.5
-_QUEUE_POLL = 0.05  # seconds between looks for a free slot
+_POLL = 0.2  # seconds between checks of the lease; stop() has to take effect within 0.5
+_QUEUE_POLL = 0.05  # seconds between attempts to get a slot
 _NICE = 10
-PASSING = 32  # passing items that are held at once; beyond, every second one is dropped
+PASSING = 32  # passing items that are kept at once; beyond, every second one is dropped
 _END = object()
 
 
@@ -57,12 +59,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class News(Generic[Item]):
-    """What a reader has not seen: items, the index of each, and how the job stands.
+    """What a reader has not seen: items, the index of each, and the job's state.
 
     ``next`` is the index that the next item will get: ask ``since(epoch, next)`` next time.
-    ``passing`` are the newest items that only pass by, since the last one that is kept;
-    ``version`` goes up with every item of either kind, so it is what to watch for something new.
-    Another epoch than the one asked for means: forget what you have, here is all of it.
+    ``passing`` are the passing items since the last kept one. ``version`` goes up with every item
+    of either kind. If the epoch is not the one asked for, earlier items are void and these are
+    all that there are.
     """
 
     epoch: int
@@ -82,11 +84,11 @@ class _Run(Generic[Item]):
 
 
 class Job(Generic[Item]):
-    """Drives ``make(should_stop)`` in one daemon thread; born paused.
+    """Drives ``make(should_stop)`` in one daemon thread; paused at first.
 
     Every method returns at once (``wait`` and ``join`` apart) and may be called from any
     thread. ``make`` and the iterator run in the job's thread only. ``should_stop()`` turns true
-    for good once the items are not wanted any more: stop, reset, rewind, lease run out.
+    for good once the items are no longer wanted: stop, reset, rewind, lease run out.
 
     State: ``paused``, ``running``, ``queued`` (wants to run, no slot free), ``done`` (the
     iterator ended), ``failed`` (it raised; see ``failure``), ``stopped`` (ended before the
@@ -101,15 +103,14 @@ class Job(Generic[Item]):
     first one always. Indices do not change.
 
     Passing items: those for which ``passing(item)`` is true are shown until the next kept item is
-    there, or the job is reset or rewound. They have no index, are not part of the history, and
-    owed steps, speed and pauses do not know of them: a pause still awaits the item under way.
+    there, or the job is reset or rewound. They have no index, are not part of the history, and do
+    not count for steps, speed and pauses: a pause still waits for the item being computed.
 
     Limit: ``slots`` is a semaphore that jobs share. A job holds a slot from play or step until
-    it pauses or ends; who waits gets a free one in no promised order.
+    it pauses or ends; waiting jobs get one in no particular order.
 
     Finding it again: ``id`` is unguessable (128 random bits). A job lives as long as its thread
-    or anybody who holds it, so a ``weakref.WeakValueDictionary`` from ids to jobs is a shelf
-    that clears itself.
+    or a reference to it, so a ``weakref.WeakValueDictionary`` from ids to jobs empties itself.
 
     Raises ValueError for a ``keep``, lease or speed that is out of range.
     """
@@ -206,10 +207,10 @@ class Job(Generic[Item]):
             self._begin(partial(resume, item), kept=place + 1)
             return self._indices[-1]
 
-    def successor(self, resume: Callable[[Item, ShouldStop], Iterable[Item]]) -> Job[Item]:
+    def resumed(self, resume: Callable[[Item, ShouldStop], Iterable[Item]]) -> Job[Item]:
         """Returns a new job, paused, that goes on after this one's last item; this one ends.
 
-        For a job that is over but not forgotten: its history is the new one's too. ``resume`` is
+        For a job that is over: the new one begins with its history. ``resume`` is
         as in `rewind`. A ValueError if there is no item yet.
         """
         self.stop()
@@ -217,11 +218,11 @@ class Job(Generic[Item]):
             if not self._items:
                 raise ValueError("There is no item to go on from; make a new job instead.")
             indices, items = list(self._indices), list(self._items)
-        heir: Job[Item] = self._again(speed=self.speed)
-        with heir._control():
-            heir._indices, heir._items = indices, items
-            heir._begin(partial(resume, items[-1]), kept=len(items))
-        return heir
+        new: Job[Item] = self._again(speed=self.speed)
+        with new._control():
+            new._indices, new._items = indices, items
+            new._begin(partial(resume, items[-1]), kept=len(items))
+        return new
 
     def stop(self) -> None:
         """Ends the job and its thread for good; the history stays."""
@@ -233,7 +234,7 @@ class Job(Generic[Item]):
         with self._control():
             pass
 
-    def orphan(self) -> None:
+    def detach(self) -> None:
         """Nobody is watching for now: pauses at once, as if ``pause_after`` had passed."""
         with self._changed:
             self._touched = min(self._touched, self._now() - self._pause_after)
@@ -295,7 +296,7 @@ class Job(Generic[Item]):
 
     @property
     def alive(self) -> bool:
-        """Whether the controls still do something."""
+        """Whether the controls still have an effect."""
         with self._changed:
             self._now()
             return not self._ended
@@ -320,7 +321,7 @@ class Job(Generic[Item]):
     def settle(self, timeout: float) -> bool:
         """Returns whether no item is being computed, after at most ``timeout`` seconds.
 
-        A job that has just been paused may still owe the one that it was at.
+        A job that was just paused may still be computing one.
         """
         with self._changed:
             return self._changed.wait_for(lambda: not self._computing, timeout)
@@ -418,7 +419,7 @@ class Job(Generic[Item]):
                 self._changed.wait(min(seconds, _POLL))
 
     def _seconds_to_wait(self, now: float) -> float:
-        """Takes or gives back the slot; 0 or less is leave to compute one item."""
+        """Takes or gives back the slot; at 0 or less one item may be computed."""
         if not self._wanted(now):
             self._release()
             return _POLL
@@ -486,11 +487,8 @@ def _thinned(indices: list[int], keep: int) -> list[int]:
     together are at most half of ``keep``, so that thinning is rare.
     """
     quarter, total = keep // 4, indices[-1] + 1
-    stride = 1
-    while math.ceil(total / stride) > quarter:
-        stride *= 2
-    newest = total - quarter
-    return [k for k, index in enumerate(indices) if index >= newest or index % stride == 0]
+    newest, every = total - quarter, stride(total, quarter)
+    return [k for k, index in enumerate(indices) if index >= newest or index % every == 0]
 
 
 def _give_way() -> None:
@@ -504,7 +502,7 @@ def _give_way() -> None:
 
 
 def _close(iterator: object) -> None:
-    """Runs a generator's ``finally`` now; what that raises concerns nobody any more."""
+    """Runs a generator's ``finally`` now; errors in it are ignored."""
     with contextlib.suppress(Exception):
         close = getattr(iterator, "close", None)
         if close is not None:

@@ -11,7 +11,7 @@ import torch
 
 from snn_core import datasets
 from snn_core.datasets import DATASETS, Dataset, Table, dataset, input_law, sample, shipped
-from snn_core.datasets.law import representatives
+from snn_core.datasets.moments import representatives
 
 SYNTHETIC = [name for name, data in DATASETS.items() if data.kind == "synthetic"]
 REAL = [name for name, data in DATASETS.items() if data.kind == "real"]

@@ -268,3 +268,28 @@ def test_every_line_has_contrast(mode: str) -> None:
     for colour in theme["chartCategoricalColors"]:
         light, dark = sorted((paper, _luminance(colour)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 3, colour
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(5,), (0, 3), (1, 4), (4, 6), (5, 3, 4)], ids=str)
+@pytest.mark.parametrize("lost", [0.0, 0.3, 0.8, 1.0])
+def test_quartiles_are_those_of_the_finite_seeds(shape: tuple[int, ...], lost: float) -> None:
+    source = np.random.default_rng(3)
+    values = source.standard_normal(shape)
+    gone = source.random(shape) < lost
+    values[gone] = source.choice([np.nan, np.inf, -np.inf], gone.sum())
+
+    def of_finite(column: np.ndarray, level: float) -> float:
+        finite = column[np.isfinite(column)]
+        return float(np.quantile(finite, level)) if len(finite) else math.nan
+
+    for axis in range(len(shape)):
+        columns = np.moveaxis(values, axis, -1)
+        expected = [of_finite(columns[at], 0.5) for at in np.ndindex(columns.shape[:-1])]
+        found = panels.median(values, axis)
+        assert np.shape(found) == columns.shape[:-1]
+        np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-12, atol=1e-15)
+    if len(shape) == 2:
+        for found, level in zip(panels.quartiles(values), (0.25, 0.5, 0.75), strict=True):
+            expected = [of_finite(column, level) for column in values.T]
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)

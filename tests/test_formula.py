@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 
 import snn_core as snn
 from snn_core.activations import SELU_FORMULA, activation, formula, gaussian_moments, suits_lecun
+from snn_core.activations.formulas import parser
 from snn_core.settings import (
     Experiment,
     NetworkSpec,
@@ -221,6 +224,10 @@ REFUSED = [
     ("(z", "character 1: this bracket is never closed"),
     ("z + 1)", "character 6: this bracket closes none"),
     ("z +   (1 , 2)", "character 7: a comma parts a function's arguments"),
+    ("z^2·π − (3, z)", "character 9: a comma parts a function's arguments"),
+    (" \u00a0 z^2*(z + 1^99)", "character 13: an exponent is between -32 and 32"),
+    ("(" * 199 + "z", "character 199: this bracket is never closed"),
+    ("z^2" + ")" * 150, "character 4: this bracket closes none"),
     ("tanh()", "after '(' a number, z or a function has to follow"),
     ("tanh(z, 1)", "tanh takes 1 argument, got 2"),
     ("max(z)", "max takes 2 arguments, got 1"),
@@ -261,7 +268,7 @@ REFUSED = [
     ("(z^2)" + "^2" * 97, "at most 200 are allowed"),
     ("-" * 150 + "z", "it is nested more than 40 deep"),
     ("(" * 99 + "z" + ")" * 99, ""),
-    ("3", "it is constant: z has no say in it"),
+    ("3", "it is constant: it does not depend on z"),
     ("z - z", "it is constant between z = -8 and 8"),
     ("relu(z - 20)", "it is constant between z = -8 and 8"),
     ("log(z)", "its value is not a finite number at z = 0"),
@@ -290,6 +297,15 @@ def test_what_is_refused_is_said_with_its_place(typed: str, said: str) -> None:
     with pytest.raises(SettingError) as refused:
         NetworkSpec(activation=f"={typed}")
     assert refused.value.settings == ("activation",)
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, ValueError])
+def test_a_parser_that_gives_up_is_a_sentence(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parser, "ast", Mock(wraps=ast, parse=Mock(side_effect=error)))
+    with pytest.raises(ValueError, match="'z\\+0.125': it is nested too deeply"):
+        formula("=z+0.125")
 
 
 def test_a_name_without_its_sign_is_still_a_name() -> None:

@@ -221,8 +221,8 @@ class JobModel(RuleBasedStateMachine):
         self.idle = 0
 
     @rule()
-    def orphan(self) -> None:
-        self.job.orphan()
+    def detach(self) -> None:
+        self.job.detach()
         self.idle = max(self.idle, self.PAUSE)
 
     @rule(seconds=st.sampled_from([1.0, 9.0, 10.0, 49.0]))
@@ -403,7 +403,7 @@ def test_a_closed_tab_pauses_at_once_and_frees_its_job(clock: Clock) -> None:
     key, thread = job.id, job._thread
     shelf[key] = job
     job.play()
-    job.orphan()
+    job.detach()
     assert job.state == "paused"
     del job  # as the session does; the thread goes on
     clock.now += 49
@@ -506,18 +506,18 @@ def test_a_paused_job_settles_once_its_last_item_is_there() -> None:
     assert job.join(LONG)
 
 
-def test_a_successor_goes_on_where_a_job_ended() -> None:
+def test_a_resumed_job_goes_on_where_one_ended() -> None:
     def from_ten(should_stop: ShouldStop) -> Iterator[int]:
         return iter(range(10, 13))
 
     job = Job(from_ten, speed=500.0)
     with pytest.raises(ValueError, match="no item to go on from"):
-        job.successor(lambda last, should_stop: iter(()))
+        job.resumed(lambda last, should_stop: iter(()))
     assert job.join(LONG)
     job = Job(from_ten, speed=500.0)
     job.step(2)
     assert job.wait(LONG) == "paused"
-    heir = job.successor(lambda last, should_stop: iter((last, last + 1)))
+    heir = job.resumed(lambda last, should_stop: iter((last, last + 1)))
     assert job.join(LONG) and not job.alive and job.since().items == (10, 11)
     assert heir.id != job.id and heir.speed == 500.0 and heir.state == "paused"
     heir.play()

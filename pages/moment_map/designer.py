@@ -1,4 +1,4 @@
-"""The designer: an activation for a wanted fixed point, and the code of it."""
+"""The designer: an activation with a wanted fixed point, and its code."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ NAMES = {"torch": "PyTorch", "keras": "Keras"}
 
 
 def draw(act: Activation) -> None:
-    """Draws what is wanted, the SELU that has it, and the present activation made fit."""
+    """Draws the wanted point, the SELU that has it, and the current activation normalized."""
     st.markdown(
-        "A SELU's α and λ put its fixed point where you want it, at the plane's own ω and τ."
+        "Choose a fixed point to get the α and λ of the SELU that has it, at the plane's ω and τ."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name in ("wanted_mean", "wanted_variance", "keep"):
@@ -58,7 +58,7 @@ def _found(found: Design) -> None:
             disabled=not _fits(found),
             help="Sets the page's activation to this SELU."
             if _fits(found)
-            else "α or λ is beyond what the controls reach.",
+            else "α or λ is beyond the controls' bounds.",
         )
         views.choose(
             "framework", "Code for", list(FRAMEWORKS), "To copy into a program.",
@@ -84,7 +84,7 @@ def _affine(act: Activation) -> None:
     size = amount(abs(found.eigenvalue))
     says = {
         "attracting": f"each layer multiplies a deviation of the variance by {size}",
-        "repelling": f"each layer multiplies a deviation of the variance by {size}, so it leaves",
+        "repelling": f"each layer multiplies a deviation of the variance by {size}, so it grows",
         "neutral": "a deviation of the variance keeps its size",
     }[found.kind]
     b = f"{'+' if found.b >= 0 else '−'} {amount(abs(found.b), 8)}"

@@ -1,4 +1,4 @@
-"""The figure of the moment map: the plane with its field, and the activation that makes it."""
+"""The figure of the moment map: the plane with its vector field, and the activation."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from snn_core.wording import amount
 
 __all__ = ["MARKS", "mark", "marker", "moment_map", "shaded"]
 
-REACH = 0.35  # of an arrow, as a share of the way that one layer goes
+REACH = 0.35  # of an arrow, as a share of one layer's step
 LONGEST, HEAD = 0.06, 0.022  # of an arrow and of its head, as a share of the plane's size
-EDGE = 0.03  # how far from the edge stands what lies beyond it, as a share of the plane's size
+EDGE = 0.03  # distance from the edge of marks for what lies beyond, as a share of the plane
 TICKS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10)  # of a logarithmic variance
 MARKS = {"attracting": "circle", "repelling": "x", "neutral": "diamond"}
 HEIGHT, NARROW = 470, 880  # pixels
-TWO_ROWS = 92  # pixels for the legend; the plane keeps its size where one row will do
+TWO_ROWS = 92  # pixels for the legend; the plane keeps its size where one row is enough
 
 
 def moment_map(asked: Asked, seen: Seen, p: Propagation | None) -> Drawing:
-    """Returns the plane with where a layer takes its points, and the activation.
+    """Returns the plane with the steps of one layer, and the activation.
 
-    ``p`` are networks from the start, where known. A fixed point beyond the plane is an arrow at
-    its edge, with its numbers.
+    ``p`` is what was measured from the start, where known. A fixed point beyond the plane is an
+    arrow at its edge, with its numbers.
     """
     plane, plane_keys = _plane(asked, seen, p)
     activation, activation_keys = _activation(asked.act, *asked.incoming)
@@ -58,7 +58,7 @@ def moment_map(asked: Asked, seen: Seen, p: Propagation | None) -> Drawing:
     drawn["layout"] |= {"height": HEIGHT, "dragmode": "select"}
     drawn["layout"]["margin"]["t"] = TWO_ROWS
     drawn["layout"]["meta"]["narrow"]["height"] = NARROW
-    drawn["layout"]["legend"]["traceorder"] = "normal"  # a filled curve would turn it round
+    drawn["layout"]["legend"]["traceorder"] = "normal"  # a filled curve would reverse it
     return drawn
 
 
@@ -69,7 +69,7 @@ def shaded(
     colours: Sequence[str],
     **ticks: object,
 ) -> Drawing:
-    """Returns the figure with its shade's scale between the panels, where they have room."""
+    """Returns the figure with a scale of its shade between the panels, where there is room."""
     size, (low, high) = {"size": 12}, ends
     bar = {"title": {"text": title, "font": size}, "tickfont": size, "outlinewidth": 0}
     bar |= {"thickness": 10, "len": 0.8, "x": 0.45, "xanchor": "left", **ticks}
@@ -81,7 +81,7 @@ def shaded(
 
 
 def _plane(asked: Asked, seen: Seen, p: Propagation | None) -> tuple[Panel, list[Drawing]]:
-    """The plane, and the legend of what is drawn in it."""
+    """The plane and its legend."""
     shade = {"type": "heatmap", "name": "basin", "coloraxis": "coloraxis"}
     shade |= {"x": seen.means, "y": seen.variances, "z": seen.layers}
     said = "mean %{x:.3g}, variance %{y:.3g}<br>%{z} layers to the fixed point<extra></extra>"
@@ -112,7 +112,7 @@ def _plane(asked: Asked, seen: Seen, p: Propagation | None) -> tuple[Panel, list
     ticks = {"tickvals": TICKS, "ticktext": [f"{tick:g}" for tick in TICKS]} if asked.log else {}
     ends = VARIANCES[asked.log]
     panel = Panel(
-        "Where layers take mean and variance",
+        "What a layer does to mean and variance",
         traces,
         "mean",
         "variance",
@@ -131,15 +131,15 @@ def marker(kind: str) -> Drawing:
     return {"symbol": MARKS[kind], "size": 11, "color": colour, "line": line}
 
 
-def mark(x: float, y: float, look: Drawing, hover: str) -> Drawing:
-    """Returns a mark with its name, up to the first line's end, and what else is said of it."""
+def mark(x: float, y: float, style: Drawing, hover: str) -> Drawing:
+    """Returns a mark; its name is the first line of the hover text."""
     name = hover.partition("<br>")[0]
-    return panels.scatter([x], [y], hover, mode="markers", marker=look, name=name)
+    return panels.scatter([x], [y], hover, mode="markers", marker=style, name=name)
 
 
-def _path(way: Iterable[np.ndarray], name: str, line: Drawing, dots: int = 0) -> Drawing:
-    """The way of a mean and a variance through the layers."""
-    mean, variance = way
+def _path(moments: Iterable[np.ndarray], name: str, line: Drawing, dots: int = 0) -> Drawing:
+    """The path of mean and variance through the layers."""
+    mean, variance = moments
     known = np.isfinite(mean) & np.isfinite(variance)
     return panels.scatter(
         mean[known],
@@ -154,14 +154,14 @@ def _path(way: Iterable[np.ndarray], name: str, line: Drawing, dots: int = 0) ->
 
 
 def _shares(mean: ArrayLike, variance: ArrayLike, log: bool) -> np.ndarray:
-    """Where a mean and a variance stand, as shares of the plane from its lower left corner."""
+    """The place of a mean and a variance, as shares of the plane from its lower left corner."""
     low, high = (_up(end, log) for end in VARIANCES[log])
     across = (np.asarray(mean) - MEANS[0]) / (MEANS[1] - MEANS[0])
     return np.stack([across, (_up(variance, log) - low) / (high - low)])
 
 
 def _place(shares: np.ndarray, log: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the variance that stand there."""
+    """The mean and the variance at that place: the inverse of `_shares`."""
     low, high = (_up(end, log) for end in VARIANCES[log])
     mean, variance = MEANS[0] + shares[0] * (MEANS[1] - MEANS[0]), low + shares[1] * (high - low)
     return mean, np.exp(variance) if log else variance
@@ -172,15 +172,15 @@ def _up(variance: ArrayLike, log: bool) -> np.ndarray:
 
 
 def _arrows(field: VectorField, log: bool) -> Drawing:
-    """Arrows that point the way of one layer, much shortened; all are one path to the browser."""
+    """Arrows in the direction of one layer's step, shorter than it; all in one trace."""
     m, v = np.meshgrid(field.mean_axis, field.variance_axis)
     tail = _shares(m.ravel(), v.ravel(), log)
     with np.errstate(all="ignore"):
-        way = _shares(field.next_mean.ravel(), field.next_variance.ravel(), log) - tail
-        way *= np.minimum(REACH, LONGEST / np.maximum(np.hypot(*way), 1e-12))
-    tip = tail + way
-    size = np.maximum(np.hypot(*way), 1e-12)
-    back = way / size * np.minimum(HEAD, size)
+        step = _shares(field.next_mean.ravel(), field.next_variance.ravel(), log) - tail
+        step *= np.minimum(REACH, LONGEST / np.maximum(np.hypot(*step), 1e-12))
+    tip = tail + step
+    size = np.maximum(np.hypot(*step), 1e-12)
+    back = step / size * np.minimum(HEAD, size)
     side = 0.45 * np.stack([-back[1], back[0]])
     path = [tail, tip, tip - back + side, tip - back - side, tip, np.full_like(tip, np.nan)]
     x, y = _place(np.stack(path, 2).reshape(2, -1), log)
@@ -198,15 +198,15 @@ def _fixed_point(point: FixedPoint, log: bool) -> Drawing:
     if not right and not up:
         return mark(point.mean, point.variance, marker(point.kind), hover)
     x, y = _place(np.clip([across, along], EDGE, 1.0 - EDGE), log)
-    if up:  # beside the edge the words would be cut off
+    if up:  # across the edge the text would be cut off
         aside = "center" if 0.25 < across < 0.75 else "right" if across <= 0.25 else "left"
         symbol, where = ("up", f"bottom {aside}") if up > 0 else ("down", f"top {aside}")
     else:
         symbol, where = ("right", "middle left") if right > 0 else ("left", "middle right")
     beyond = [f"mean {amount(point.mean, 3)}"] if right else []
     beyond += [f"variance {amount(point.variance, 3)}"] if up else []
-    look = marker(point.kind) | {"symbol": f"triangle-{symbol}"}
-    return mark(float(x), float(y), look, hover) | {
+    style = marker(point.kind) | {"symbol": f"triangle-{symbol}"}
+    return mark(float(x), float(y), style, hover) | {
         "mode": "markers+text",
         "text": [f"<b>{', '.join(beyond)}</b>"],
         "textposition": where,
@@ -215,7 +215,7 @@ def _fixed_point(point: FixedPoint, log: bool) -> Drawing:
 
 
 def _activation(act: Activation, mean: float, variance: float) -> tuple[Panel, list[Drawing]]:
-    """The activation, its slope, and the Gaussian of what comes in under it; with the legend."""
+    """The activation, its slope and the distribution of its input, with the legend."""
     spread = max(variance, 1e-12) ** 0.5
     reach = max(4.0, abs(mean) + 3 * spread)
     z = np.linspace(-reach, reach, 241)

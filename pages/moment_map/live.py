@@ -1,4 +1,4 @@
-"""What the moment map answers over the live channel: the plane, more coarsely while it moves."""
+"""The moment map's answers over the live channel: the plane on a coarse grid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["answer"]
 
 
 def answer(visitor: str, question: Question | None, send: Send) -> None:
-    """Answers a question with the plane; a network beside it where its result is kept."""
+    """Sends the plane; the measured network too where its result is in the cache."""
     if question is None:
         return
     experiment, view = from_query(question.query), question.view

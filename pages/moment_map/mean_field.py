@@ -23,7 +23,7 @@ WEIGHTS, BIASES = np.linspace(0.05, 3.0, POINTS), np.linspace(0.0, 1.5, POINTS)
 
 
 def draw(act: Activation) -> None:
-    """Draws the diagram of phases with the present scales, and the correlation map there."""
+    """Draws the phase diagram with the current scales, and the correlation map there."""
     with st.container(horizontal=True):
         for name in ("sigma_w", "sigma_b"):
             with st.container(width=300):
@@ -60,7 +60,7 @@ def _said(here: Phase, curve: CorrelationCurve) -> tuple[str, str]:
     if q == 0:
         return "Signals vanish: their length goes to 0.", f"χ₁ is {amount(chi)} there."
     if np.isinf(q):
-        return "Signals explode: their length grows without end.", f"χ₁ tends to {amount(chi)}."
+        return "Signals explode: their length grows without bound.", f"χ₁ tends to {amount(chi)}."
     depth, scale = float(here.depth_scale_gradient), float(here.depth_scale_c)
     grows = "grows" if chi > 1 else "shrinks"
     there = "at the edge of chaos" if np.isinf(depth) else (

@@ -29,11 +29,11 @@ from snn_core.settings import Experiment, activation_of, to_query
 from snn_core.wording import amount, count, percent
 
 AXES = ("auto", "linear", "log")
-STOPPED = "No network is measured: stopped."
+STOPPED = "The measurement of the network was stopped."
 
 
 def main() -> None:
-    """Reads the setting, draws the map, and below it what is proved and designed with it."""
+    """Reads the setting, draws the map, and below it the proofs and the designer."""
     session.open_link(page_settings.MAP)
     layout.heading("Moment map", text.INTRODUCTION)
     left, right = layout.columns()
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _rail() -> None:
-    """Draws the controls: the activation, and numbers that are looked at."""
+    """Draws the controls: the activation, and the numbers of the map."""
     controls.actions()
     st.header("Activation", anchor=False)
     setting.control("activation")
@@ -89,14 +89,14 @@ def _experiment() -> Experiment | None:
 
 
 def _map(experiment: Experiment, place: DeltaGenerator) -> None:
-    """Draws plane and activation in their place, and says in words what is seen."""
+    """Draws the figure in its place, and explains it."""
     start = (session.number("mean"), session.number("variance"))
     p, about = _network(experiment, start)
     asked = plane.asked(
         activation_of(experiment.network),
         session.number,
         session.view("axis", AXES),
-        proofs.looked_at(),
+        proofs.shown_theorem(),
     )
     seen = plane.seen(asked)
     with place:
@@ -123,7 +123,7 @@ def _map(experiment: Experiment, place: DeltaGenerator) -> None:
 def _question(experiment: Experiment) -> dict[str, Any]:
     """What the live channel is asked while a slider moves: this map, with another number."""
     numbers = {name: f"{session.number(name):.12g}" for name in page_settings.MAP.numbers}
-    view = numbers | {"axis": session.view("axis", AXES), "domain": proofs.looked_at()}
+    view = numbers | {"axis": session.view("axis", AXES), "domain": proofs.shown_theorem()}
     return {"ask": "map", "query": to_query(experiment), "view": view}
 
 
@@ -145,7 +145,7 @@ def _clicked(point: Mapping[str, object]) -> None:
 
 
 def _network(experiment: Experiment, start: tuple[float, float]) -> tuple[Propagation | None, str]:
-    """Returns what networks do from that start, and a sentence on it, or on why there are none."""
+    """Returns what was measured from that start and a sentence on it, or None and the reason."""
     try:
         there = plane.fed(experiment, start)
         p = results.propagation(there, detail=True)

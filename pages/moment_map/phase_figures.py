@@ -1,4 +1,4 @@
-"""The figure of the mean field: order and chaos, and the map of correlations."""
+"""The figure of the mean field: order and chaos, and the correlation map."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snn_core.theory.mean_field.phases import Phase
 
 __all__ = ["phases"]
 
-CHAOS = 0.3  # decades of chi_1 to either side of the edge that have a colour of their own
+CHAOS = 0.3  # decades of chi_1 on either side of the edge that the colours span
 DEEPEST = 3  # decades of a depth scale
 
 
@@ -52,8 +52,8 @@ def phases(
     dashed, solid = {"color": INK, "width": 2, "dash": "dash"}, {"color": CORRELATION, "width": 2}
     said = "edge of chaos: σ_w %{x:.5g} at σ_b %{y:.3g}"
     border = panels.scatter(edge, sigma_b, said, name="edge of chaos", line=dashed)
-    look = {"symbol": "circle", "size": 11, "color": GRADIENT, "line": {"color": INK}}
-    place = mark(*here, look, "here<br>σ_w %{x:.4g}, σ_b %{y:.4g}")
+    style = {"symbol": "circle", "size": 11, "color": GRADIENT, "line": {"color": INK}}
+    place = mark(*here, style, "here<br>σ_w %{x:.4g}, σ_b %{y:.4g}")
     c, after = correlations.correlation, correlations.next_correlation
     diagonal = panels.scatter(c, c, name="c", line={"color": panels.rgba(INK, 0.4), "width": 1})
     said = "c %{x:.3g} becomes %{y:.4g}"

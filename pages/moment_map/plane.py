@@ -1,4 +1,4 @@
-"""What the moment map shows: what is asked for, and what the core knows of it."""
+"""The moment map: what is asked for, and what the core computes of it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["MEANS", "VARIANCES", "Asked", "Seen", "asked", "fed", "seen"]
 
 MEANS = (-2.0, 2.0)  # the window
 VARIANCES = {False: (0.0, 4.0), True: (0.01, 20.0)}  # on a linear and on a logarithmic axis
-# Points of the grid a side and most layers of the shade: at rest, and while a slider moves. The
-# second pair is for an activation whose moments are integrals, which take a hundred times as long.
+# Grid points a side and most layers of the shade: at rest, and while a slider is dragged. The
+# second pair is for activations whose moments need quadrature, a hundred times as slow.
 FINE, COARSE = (48, 200), (24, 200)
 FEW, FEWER = (24, 60), (12, 30)
 ARROWS = 13  # a side
 LAYERS = 50  # of the orbit
 TOO_FLAT = 0.1  # a domain that reaches no higher, as a share of the linear axis
-SAME = 1e-4  # nearer than that, two fixed points are one
-NEAR = 0.05  # of the orbit's end from the fixed point that it goes to
+SAME = 1e-4  # two fixed points nearer than this are one
+NEAR = 0.05  # from the orbit's end to the fixed point that it approaches
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A map to draw: activation, omega and tau, the orbit's start, the axis, the box of one's own
-    proof, and the domain of a theorem with what its legend calls it."""
+    """A map to draw: activation, omega and tau, the orbit's start, the axis, the visitor's own box
+    to prove something about, and the domain of a theorem with its name in the legend."""
 
     act: Activation
     omega: float
@@ -83,10 +83,10 @@ def asked(
 
 @dataclass(frozen=True)
 class Seen:
-    """What a map has: its fixed points, the orbit from the start, and where that goes.
+    """What a map shows: its fixed points, the orbit from the start, and that orbit's limit.
 
-    ``layers``, over ``means`` and ``variances``, are those needed from there to the limit;
-    ``arrows`` is a coarser grid of single layers.
+    ``layers`` is how many lead from each point of ``means`` x ``variances`` to the limit;
+    ``arrows`` is a coarser grid of single steps.
     """
 
     found: FixedPoints
@@ -107,7 +107,7 @@ class Seen:
 
 
 def seen(asked: Asked) -> Seen:
-    """Returns what there is to see; no limit where it is not looked for, or there is none."""
+    """Computes what the map shows; no limit where there is none, or where it is not searched."""
     act, omega, tau = asked.act, asked.omega, asked.tau
     found = fixed_points(act, omega, tau, (-3.0, 3.0), (1e-3, 50.0))
     predicted = orbit(act, asked.start, omega, tau, LAYERS)
@@ -126,7 +126,7 @@ def seen(asked: Asked) -> Seen:
 
 
 def _limit(found: FixedPoints, predicted: Orbit) -> FixedPoint | None:
-    """Returns the fixed point that the orbit has all but reached, if it has."""
+    """The fixed point that the orbit has nearly reached, if any."""
     seen = np.isfinite(predicted.variance)
     end = (float(predicted.mean[seen][-1]), float(predicted.variance[seen][-1]))
     near = [p for p in found.points if distance((p.mean, p.variance), end) < NEAR]

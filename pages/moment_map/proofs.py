@@ -1,4 +1,4 @@
-"""Proofs at a click: the paper's theorems, one more, and any claim on the person's own box."""
+"""Proofs on request: the paper's theorems, one more, and claims about the visitor's own box."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ from snn_core.theory.certificates import (
     theorem_3,
 )
 
-__all__ = ["Box", "domain_of", "draw", "looked_at"]
+__all__ = ["Box", "domain_of", "draw", "shown_theorem"]
 
 Box = tuple[tuple[float, float], tuple[float, float]]  # of means, of variances
 SECONDS = 20.0  # that a proof may take
 BOXES = 200_000
 ABOUT = (
-    "Each proof is made now, and is about the **Gaussian moment map** above, not about a network.",
+    "Each proof is computed on request, and is about the **Gaussian moment map** above, not about "
+    "a network.",
     "The map takes pre-activations to be Gaussian, and all inputs to have the same mean and "
-    "variance. The proof computes in intervals that certainly hold the true numbers, and splits "
-    "the domain into boxes until the claim is certain on each.",
+    "variance. The proof computes with intervals that contain the exact values, and splits the "
+    "domain into boxes until the claim is certain on each.",
 )
 CLAIM_WORDS = {
     "contracts_into_itself": "maps the box into itself and contracts it (as theorem 1)",
@@ -108,7 +109,7 @@ SYMBOL = {"mean": "μ", "variance": "ν", "omega": "ω", "tau": "τ"}  # of a bo
 
 
 def draw(act: Activation) -> None:
-    """Draws the cards of the theorems, and what can be asked of the present activation."""
+    """Draws the theorems' cards, and the form for a claim about the current activation."""
     notices.explained(*ABOUT)
     wanted = st.session_state.pop("prove", None)  # any other click ends a proof
     for name, card in CARDS.items():
@@ -117,7 +118,7 @@ def draw(act: Activation) -> None:
             st.caption(card.symbols)
             with st.container(horizontal=True):
                 _prove_button(name, "Prove it")
-                shown = looked_at() == name
+                shown = shown_theorem() == name
                 st.button(
                     "Shown above" if shown else "Show on the plane",
                     key=f"show.{name}",
@@ -144,13 +145,13 @@ def draw(act: Activation) -> None:
 
 
 def domain_of(name: str) -> tuple[str, list[Box]]:
-    """Returns the legend of a theorem's domain, the first's for no name, and its boxes."""
+    """Returns a theorem's name in the legend and its boxes; of the first for an unknown name."""
     name = name if name in CARDS else next(iter(CARDS))
     boxes = [(each.mean, each.variance) for each in CARDS[name].domains]
     return f"{CARDS[name].title.partition(':')[0].lower()}'s domain", boxes
 
 
-def looked_at() -> str:
+def shown_theorem() -> str:
     """Returns the name of the theorem whose domain is drawn."""
     return session.view("domain", list(CARDS))
 
@@ -184,7 +185,7 @@ def _sides() -> dict[str, tuple[float, float]]:
 
 
 def _result(name: str, wanted: bool, prove: Callable[..., Certificate]) -> Certificate | None:
-    """Draws the result that is known of a claim, and returns it; makes it first if wanted."""
+    """Draws and returns the result for a claim, if there is one; proves it first if wanted."""
     known: dict[str, Certificate] = st.session_state.setdefault("proofs", {})
     if wanted:
         with notices.guarded():
@@ -197,7 +198,7 @@ def _result(name: str, wanted: bool, prove: Callable[..., Certificate]) -> Certi
 
 
 def _made(prove: Callable[..., Certificate]) -> Certificate:
-    """Makes the proof; shows how far it is, and a button to stop it, where it takes longer."""
+    """Runs the proof; if it takes longer, with its progress and a button that stops it."""
     place = st.empty()
     with results.sign_of_life(place, "proof", session.touch) as show, results.turn(_lane(), show):
         begun = time.monotonic()
@@ -229,19 +230,19 @@ def _say(name: str, found: Certificate) -> None:
         "application/json",
         key=f"get.{name}",
         on_click="ignore",
-        help="Domain, boxes and bounds, for a program of your own to check.",
+        help="Domain, boxes and bounds, to check with a program of your own.",
     )
 
 
 def _seconds(spent: float) -> str:
-    """Two digits, in the unit that fits."""
+    """A duration with two digits, in a suitable unit."""
     if spent < 0.9995:
         return f"{1000 * spent:.{0 if spent >= 0.01 else 1}f} ms"
     return f"{spent:.{max(0, 1 - math.floor(math.log10(spent)))}f} s"
 
 
 def _sharp() -> str:
-    """Returns how much sharper than theorem 1 the truth is, with bounds that are proved."""
+    """Returns bounds that are sharper than theorem 1's, and proved, as a sentence."""
     image, stretch = sharp_image("selu"), sharp_contraction("selu")
     assert image is not None and stretch is not None
     down, up = (lambda x: math.floor(x * 1e6) / 1e6), (lambda x: math.ceil(x * 1e6) / 1e6)

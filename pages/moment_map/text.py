@@ -16,14 +16,14 @@ __all__ = [
 ]  # fmt: skip
 
 INTRODUCTION = (
-    "Each layer takes a mean and a variance to the next; a network in which all ways lead to one "
-    "point is *self-normalizing*."
+    "Each layer maps a mean and a variance to new ones; a network in which every start leads to "
+    "the same point is *self-normalizing*."
 )
 PLANE = (
-    "Arrows point to where one layer takes a mean and variance; the step itself is longer. The "
-    "stronger the blue, the fewer layers until the map is within 1 % of the fixed point; unshaded "
-    "means more than 200. The green box is the domain of a theorem of the paper. Click a point to "
-    "start there; drag a box of your own to ask for its proof below."
+    "Arrows show the direction of one layer's step, which is longer than drawn. The stronger the "
+    "blue, the fewer layers until the map is within 1 % of the fixed point; unshaded means more "
+    "than 200. The green box is the domain of a theorem of the paper. Click a point to start "
+    "there, or drag to draw a box of your own and prove a claim about it below."
 )
 SHAPE = (
     "Below the curves is the distribution of the pre-activation z. Where the slope is above 1, "
@@ -32,10 +32,9 @@ SHAPE = (
     "where the slope is above 1."
 )
 MEASURED = (
-    "The map is that of **one** ω and τ, for Gaussian inputs. The measured lines are networks of "
-    "this setting, fed with Gaussian inputs of the start's mean and variance: each unit's mean "
-    "and variance over the batch, averaged over the units of a layer. Every unit has an ω and a τ "
-    "of its own"
+    "The map is for **one** ω and τ and Gaussian inputs. The measured lines are from networks "
+    "with this setting and Gaussian inputs of the start's mean and variance: each unit's mean and "
+    "variance over the batch, averaged over the units of a layer. Every unit has its own ω and τ"
 )
 MEAN_FIELD = (
     "Mean-field theory looks at all units of a wide random layer at once: do not compare its "
@@ -54,15 +53,15 @@ SYMBOLS = """
 | omega ω, tau τ | sum of a unit's weights, sum of their squares |
 | z | pre-activation; normal with mean ωμ and variance τν |
 | fixed point | a mean and variance that a layer maps to themselves |
-| attracting, repelling | points near it come nearer with every layer, or leave |
-| eigenvalue | by what a layer multiplies a small deviation, in the long run |
+| attracting, repelling | nearby points approach it with every layer, or move away |
+| eigenvalue | factor by which a layer multiplies a small deviation, in the long run |
 | singular value | the most by which a layer stretches a deviation; always below 1: a contraction |
 | σ_w, σ_b | standard deviations of weights (times √fan_in) and biases |
 | q | length: mean square of the pre-activations of a layer |
 | χ₁ | factor per layer of the squared gradient, and of a small squared distance |
 
-The words are those of [Klambauer et al. (2017)](https://arxiv.org/abs/1706.02515); for the mean
-field, of [Schoenholz et al. (2017)](https://arxiv.org/abs/1611.01232).
+Terms as in [Klambauer et al. (2017)](https://arxiv.org/abs/1706.02515); for the mean field, as in
+[Schoenholz et al. (2017)](https://arxiv.org/abs/1611.01232).
 """
 
 
@@ -82,7 +81,7 @@ def settles(seen: Seen) -> str:
 
 
 def _value(v: complex) -> str:
-    """A number with three digits; what is but rounding is 0."""
+    """A number with three digits; rounding errors are 0."""
     real, imaginary = (part if abs(part) > 1e-12 else 0.0 for part in (v.real, v.imag))
     if not imaginary:
         return amount(real, 3)
@@ -115,7 +114,7 @@ def alt(asked: Asked, seen: Seen) -> str:
 
 
 def caption(asked: Asked) -> str:
-    """Returns what the figure is of, in a line."""
+    """Returns a line that says what the figure shows."""
     mean, variance = asked.start
     return (
         f"{asked.act.label}, ω {amount(asked.omega)}, τ {amount(asked.tau)}; orbit from mean "

@@ -26,6 +26,7 @@ from pages.ui.panels import (
 from pages.ui.text import caption
 from snn_core.propagate import QUANTILES, THEOREM_1_OMEGA, THEOREM_1_TAU, Propagation
 from snn_core.settings import Experiment
+from snn_core.thinning import evenly
 
 __all__ = [
     "distribution_by_layer",
@@ -62,8 +63,7 @@ def moments_by_layer(p: Propagation, scale: str = "auto") -> Drawing:
     expected, x = p.predicted, np.arange(len(p.layers))
     log = panels.log_scale(scale, p.variance, expected.variance)
     known = bool(np.isfinite(expected.variance_sd).any())
-    sizes = panels.median(p.variance)
-    size = float(np.median(sizes[np.isfinite(sizes)])) if np.isfinite(sizes).any() else math.nan
+    size = float(panels.median(panels.median(p.variance)))
     shown = []
     for name, is_log, least, colour in (
         ("mean", False, 0.1 * math.sqrt(size), MEAN),
@@ -337,7 +337,7 @@ def units_of_layer(
 
 def _cloud(x: np.ndarray, y: np.ndarray, hover: str) -> Drawing:
     """A dot for every unit, or for few enough of them."""
-    drawn = np.unique(np.linspace(0, x.size - 1, min(x.size, MOST_POINTS)).astype(int))
+    drawn = evenly(x.size, MOST_POINTS)
     x, y = (panels.drawable(np.ravel(values)[drawn]) for values in (x, y))
     marker = {"color": panels.rgba(UNITS, 0.3), "size": 4}
     return panels.scatter(x, y, hover, mode="markers", marker=marker)

@@ -87,7 +87,7 @@ def moments(p: Propagation) -> str:
         text = f"No seed reaches layer {last} with finite numbers."
     else:
         mean = median(p.mean)[-1]
-        text = f"After layer {last} the variance is **{amount(float(np.median(finite)))}**"
+        text = f"After layer {last} the variance is **{amount(float(median(at_end)))}**"
         low, high = amount(finite.min()), amount(finite.max())
         if seeds > 1:
             over = f"median of {count(len(finite), 'seed')}"

@@ -8,6 +8,7 @@ import streamlit as st
 from pages.propagate import text, training
 from pages.ui import notices, page_settings, results, session
 from pages.ui.page_link import MAP, TRAIN, page_link
+from pages.ui.panels import median
 from pages.ui.text import plain
 from snn_core.diagnosis import Diagnosis, diagnose, repaired
 from snn_core.propagate import Propagation
@@ -77,14 +78,15 @@ def _train(experiment: Experiment, found: Diagnosis) -> None:
 def _to_map(p: Propagation) -> dict[str, str]:
     """The link of the moment map with what was measured: the weights' sums, the input."""
     looked = {
-        "omega": float(np.nanmedian(p.omega)),
-        "tau": float(np.nanmedian(p.tau)),
-        "mean": float(np.nanmedian(p.mean[:, 0])),
-        "variance": float(np.nanmedian(p.variance[:, 0])),
+        "omega": p.omega.ravel(),
+        "tau": p.tau.ravel(),
+        "mean": p.mean[:, 0],
+        "variance": p.variance[:, 0],
     }
     query = to_query(p.experiment)
-    for name, value in looked.items():
+    for name, values in looked.items():
         low, high, _ = page_settings.MAP.numbers[name]
+        value = float(median(values))
         if np.isfinite(value):
             query[f"view.{name}"] = f"{min(max(value, low), high):.3g}"
     return query

@@ -13,6 +13,7 @@ import numpy as np
 
 from pages.ui import panels
 from pages.ui.panels import ARMS, INK, NEUTRAL, Drawing, Panel
+from snn_core.thinning import stride
 from snn_core.train import Snapshot
 from snn_core.wording import amount
 
@@ -134,8 +135,8 @@ def arms(history: Sequence[Snapshot]) -> range:
 
 def thinned(x: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns few enough records; which ones are left does not change when others are added."""
-    stride = 2 ** max(0, math.ceil(math.log2(len(x) / most)))
-    return x[::stride], values[::stride]
+    every = stride(len(x), most)
+    return x[::every], values[::every]
 
 
 def letter(arm: int) -> str:

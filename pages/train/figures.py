@@ -29,6 +29,7 @@ from pages.ui import panels
 from pages.ui.panels import ARMS, INK, MEAN, NEUTRAL, VARIANCE, Drawing, Panel
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU
 from snn_core.theory.certificates import THEOREM_1
+from snn_core.thinning import evenly
 from snn_core.train import Snapshot, series
 
 __all__ = ["curves", "drift", "heat", "orbits"]
@@ -174,10 +175,7 @@ def orbits(history: Sequence[Snapshot], titles: Sequence[str], at: int | None = 
 def _ways(mean: np.ndarray, variance: np.ndarray, colour: str) -> list[Drawing]:
     """Ways of few enough layers of ``(records, layers)``, and of fewer their ends."""
     last = mean.shape[1] - 1
-    drawn, layers = (
-        np.unique(np.linspace(0, last, min(last + 1, most)).round().astype(int))
-        for most in (MOST_ORBITS, MOST_NUMBERS)
-    )
+    drawn, layers = (evenly(last + 1, most) for most in (MOST_ORBITS, MOST_NUMBERS))
     traces = []
     for layer in drawn:
         tint = panels.rgba(colour, 0.35 + 0.65 * layer / max(last, 1))

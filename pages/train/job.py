@@ -70,7 +70,7 @@ def _slots() -> threading.Semaphore:
 def _leave(held: list[Training]) -> None:
     _connected().pop(id(held), None)
     for training in held:
-        training.job.orphan()
+        training.job.detach()
 
 
 @functools.cache

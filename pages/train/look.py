@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from snn_core.thinning import stride
 from snn_core.train import Snapshot
 from snn_core.train.live import Training
 
@@ -37,11 +38,9 @@ class Look:
 
 def shown(training: Training, busy: bool) -> list[Snapshot]:
     """Returns few enough records to draw; which ones does not change when others come."""
-    news, stride = training.job.since(), 1
-    while news.next / stride > MOST_POINTS:
-        stride *= 2
-    pairs = zip(news.indices, news.items, strict=True)
-    found = [item for index, item in pairs if index % stride == 0]
+    news = training.job.since()
+    every = stride(news.next, MOST_POINTS)
+    found = [item for at, item in zip(news.indices, news.items, strict=True) if at % every == 0]
     if not busy and found and found[-1] is not news.items[-1]:
         found.append(news.items[-1])
     return [*found, *news.passing] if busy else found

@@ -232,25 +232,36 @@ def quartiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns the quartiles over the finite seeds of every layer, NaN where there are none."""
     if values.size and np.isfinite(values).all():
         return tuple(np.quantile(values, (0.25, 0.5, 0.75), axis=0))
-    found = np.full((3, values.shape[1]), np.nan)
-    for index, column in enumerate(values.T):
-        finite = column[np.isfinite(column)]
-        if len(finite):
-            found[:, index] = np.quantile(finite, (0.25, 0.5, 0.75))
-    return found[0], found[1], found[2]
+    return tuple(_quantiles(values, (0.25, 0.5, 0.75), 0))
 
 
 def median(values: np.ndarray, axis: int = 0) -> np.ndarray:
     """Returns the median over the finite seeds, which are an axis; NaN where there are none."""
-    known = np.isfinite(values)
-    if not values.size:
-        return np.full(known.any(axis).shape, np.nan)
-    if known.all():
+    if values.size and np.isfinite(values).all():
         return np.median(values, axis)
-    some = known.any(axis)
-    # a slice without a number would warn
-    kept = np.where(known, values, np.where(np.expand_dims(some, axis), np.nan, 0.0))
-    return np.where(some, np.nanmedian(kept, axis), np.nan)
+    return _quantiles(values, (0.5,), axis)[0]
+
+
+def _quantiles(values: np.ndarray, levels: Sequence[float], axis: int) -> np.ndarray:
+    """Quantiles of the finite values, ``(levels, ...)``; NaN where there are none.
+
+    By one sort, since NumPy's own loop over the slices takes a hundred times as long.
+    """
+    known = np.isfinite(values)
+    count = known.sum(axis, keepdims=True)
+    if not count.any():
+        return np.full((len(levels), *count.squeeze(axis).shape), np.nan)
+    ordered = np.sort(np.where(known, values, np.inf), axis)
+    ordered[np.isinf(ordered)] = 0.0
+    found = []
+    for level in levels:
+        place = level * np.maximum(count - 1, 0)
+        low = place.astype(int)
+        below, above = (
+            np.take_along_axis(ordered, at, axis) for at in (low, np.ceil(place).astype(int))
+        )
+        found.append(np.where(count > 0, below + (above - below) * (place - low), np.nan))
+    return np.stack(found).squeeze(axis + 1)
 
 
 def extent(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
-"""Activations: the table, the way to one by name, and its Gaussian moments.
+"""Activations: the table, look-up by name, and Gaussian moments.
 
 To add one, write a function that returns an ``Activation`` in its family's file and add it to
-``_MAKERS``. Where a name is asked for, a formula does too: ``"=1.6*tanh(z)"``.
+``_MAKERS``. A formula stands wherever a name does: ``"=1.6*tanh(z)"``.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ _MAKERS = (
 ACTIVATIONS: dict[str, Activation] = {make.__name__: make() for make in _MAKERS}
 
 
-# Those that weights of tau = 1 suit: of slope about 1 at 0, or self-normalizing. The others are
-# about half a line, and tau = 2 makes up for it.
+# For weights of tau = 1: slope about 1 at 0, or self-normalizing. The others are about half a
+# line, and tau = 2 makes up for the other half.
 LECUN = (
     *("selu", "lselu", "sselu", "scaled_elu", "identity", "tanh", "hardtanh", "erf"),
     *("softsign", "sin"),
@@ -72,7 +72,7 @@ LECUN = (
 
 
 def activation(name: str | Activation, **parameters: float) -> Activation:
-    """Returns the activation of that name with those parameters; an Activation as it is.
+    """Returns the named activation with these parameters; an Activation is returned unchanged.
 
     A name that begins with "=" is a formula in z.
 
@@ -98,12 +98,12 @@ def activation(name: str | Activation, **parameters: float) -> Activation:
 
 
 def called(act: Activation) -> str:
-    """Returns what a sentence calls it: its name, or a formula as a person reads it."""
+    """Its name in a sentence; of a formula, the readable form."""
     return act.label if is_formula(act.name) else act.name
 
 
 def suits_lecun(act: Activation) -> bool:
-    """Returns whether weights of tau = 1 suit it: by LECUN, a formula by its slope about 0.
+    """Whether it goes with weights of tau = 1: listed in LECUN, or a formula of slope about 1.
 
     >>> suits_lecun(activation("=tanh(z)")), suits_lecun(activation("=relu(z)"))
     (True, False)
@@ -119,7 +119,7 @@ def gaussian_moments(
 ) -> GaussianMoments:
     """Returns the moments of f(z), z ~ N(mean, variance), and their Jacobian; they broadcast.
 
-    By the closed form where there is one and it keeps its digits, else by quadrature.
+    By the closed form where there is one and it is accurate, else by quadrature.
 
     >>> float(gaussian_moments("relu", 0.0, 2.0).second_moment)
     1.0

@@ -1,4 +1,4 @@
-"""What an activation is: the function, its derivative and what the theory knows of it."""
+"""An activation: the function, its derivative and what the theory needs of it."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Activation:
             dropped units there (Klambauer et al. 2017, section 3).
         largest_slope: sup |f'(z)|, the measure against which a unit counts as saturated.
         torch_code, keras_code: Source of the same function as an expression, ``""`` if absent.
-        parameters: What a person may set, with bounds.
+        parameters: What can be set, with bounds.
         values: The settled value of every parameter, by name, in the order of ``parameters``.
-        note: A warning or explanation for a person, ``""`` if there is none.
+        note: A warning or explanation for the page, ``""`` if there is none.
         pull: ``(g, h) -> g f'(z)`` from the output h = f(z), in one kernel, where torch has it.
-            Who has it need not keep z.
+            With it z need not be kept.
         slopes: f' left and right of 0, where f is two straight lines that meet in f(0) = 0.
         fn_: f in place, ``z -> z``, where torch has it; equals ``fn`` and works under autograd.
     """
@@ -65,5 +65,5 @@ class Activation:
 
 
 def unit_gradient(z: Tensor) -> Tensor:
-    """Returns ones in the shape of z without their memory: torch's backward kernels times this."""
+    """Ones in the shape of z that take no memory: with them torch's backward kernels give f'."""
     return z.new_ones(()).expand_as(z)

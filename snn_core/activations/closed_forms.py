@@ -1,7 +1,7 @@
-"""Closed-form Gaussian moments, each in the form that neither overflows nor cancels.
+"""Closed-form Gaussian moments, written so that they neither overflow nor cancel.
 
 Notation: z = m + s t ~ N(m, v), s = sqrt(v), t ~ N(0, 1); Phi and phi are the standard normal
-distribution and density. Every function returns a NaN variance where digits would be lost.
+distribution and density. Every function returns a NaN variance where it would lose digits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _phi(x: Array) -> Array:
 
 
 def _exponential_tail(k: float, m: Array, v: Array, s: Array) -> Array:
-    """E[e^(k z); z < 0] by whichever of erfcx and erfc has a harmless exponent."""
+    """E[e^(k z); z < 0] by erfcx or erfc, whichever does not overflow."""
     x = (m + k * v) / (math.sqrt(2) * s)
     right = x >= 0
     exponent = np.where(right, -0.5 * (m / s) ** 2, k * m + 0.5 * k * k * v)

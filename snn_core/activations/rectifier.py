@@ -1,4 +1,4 @@
-"""Activations of straight and quadratic pieces: rectifiers, clipped lines, the identity."""
+"""Piecewise linear and quadratic activations: rectifiers, clipped lines, the identity."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Sources of input: laws to draw from and tables to read, raw or standardized."""
+"""Sources of input: distributions to draw from and tables to read, raw or standardized."""
 
 from __future__ import annotations
 
 from snn_core.datasets.dataset import Dataset, Table
-from snn_core.datasets.law import InputLaw, input_law
+from snn_core.datasets.moments import InputLaw, input_law
 from snn_core.datasets.planar import blobs, circles, moons, spirals, xor
 from snn_core.datasets.sampling import features, image_shape, sample, standardization
 from snn_core.datasets.scikit import BREAST_CANCER, DIABETES, DIGITS, WINE
@@ -40,13 +40,13 @@ __all__ = [
     "standardization",
 ]
 
-LAWS = {"gaussian": gaussian, "uniform": uniform, "correlated": correlated}
+DISTRIBUTIONS = {"gaussian": gaussian, "uniform": uniform, "correlated": correlated}
 PLANAR = {"moons": moons, "circles": circles, "spirals": spirals, "blobs": blobs, "xor": xor}
 
 DATASETS: dict[str, Dataset] = {
     data.name: data
     for data in (
-        *(law() for law in LAWS.values()),
+        *(make() for make in DISTRIBUTIONS.values()),
         *(points() for points in PLANAR.values()),
         FASHION_MNIST,
         DIGITS,
@@ -76,5 +76,7 @@ def dataset(name: str, **parameters: float) -> Dataset:
     """
     default = pick(DATASETS, name, "data set")
     values = settle(default.parameters, parameters, name)
-    # The table's own object where nothing differs, so that equal requests share cached results.
-    return default if tuple(values.items()) == default.values else (LAWS | PLANAR)[name](**values)
+    # The object in DATASETS where nothing differs, so that equal requests share cached results.
+    if tuple(values.items()) == default.values:
+        return default
+    return (DISTRIBUTIONS | PLANAR)[name](**values)

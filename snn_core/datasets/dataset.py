@@ -30,13 +30,13 @@ class Dataset:
     """One source of input.
 
     Attributes:
-        kind: "synthetic" (drawn from a law with a closed-form mean and variance), "formula" (a
+        kind: "synthetic" (drawn, with a closed-form mean and variance), "formula" (a
             table of labelled points that a formula makes) or "real" (a table).
         draw: Synthetic only: ``(count, features, generator) -> (count, features)`` float64 tensor.
         load: Tables only: the table, read once per process and cached.
-        mean, variance, correlation: Synthetic only: the law's moments of one entry, and the
+        mean, variance, correlation: Synthetic only: moments of one entry, and the
             Pearson correlation of the same feature in two samples.
-        kurtosis: Synthetic only: E (x - mean)^4 / variance^2; the law is symmetric.
+        kurtosis: Synthetic only: E (x - mean)^4 / variance^2; the distribution is symmetric.
     """
 
     name: str

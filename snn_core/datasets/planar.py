@@ -13,13 +13,13 @@ from snn_core.tables import Parameter
 __all__ = ["blobs", "circles", "moons", "spirals", "xor"]
 
 ROWS = 1000
-FORMULA = "None needed: made by a formula, nothing is stored."
+FORMULA = "None needed: computed by a formula, nothing is stored."
 
 
 def _points(
     clean: np.ndarray, y: np.ndarray, noise: float, names: tuple[str, ...], stream: int
 ) -> Table:
-    """The table of points plus normal noise, in an order that mixes the classes."""
+    """The table of points plus normal noise, shuffled."""
     source = np.random.default_rng([ROWS, stream])
     x = (clean + noise * source.standard_normal(clean.shape)).astype(np.float32)
     order = source.permutation(len(x))
@@ -36,7 +36,7 @@ def _noise(default: float) -> Parameter:
 
 @functools.lru_cache(maxsize=32)
 def moons(noise: float = 0.15) -> Dataset:
-    """Returns two half circles of radius 1 that reach into each other."""
+    """Returns two interleaving half circles of radius 1."""
 
     @functools.cache
     def load() -> Table:
@@ -49,7 +49,7 @@ def moons(noise: float = 0.15) -> Dataset:
     return Dataset(
         name="moons",
         label="Moons (2-D)",
-        description="1,000 points on two half circles that reach into each other; 2 classes.",
+        description="1,000 points on two interleaving half circles; 2 classes.",
         citation="As scikit-learn's make_moons: Pedregosa et al. (2011), JMLR 12, 2825-2830.",
         licence=FORMULA,
         kind="formula",
@@ -81,7 +81,7 @@ def circles(noise: float = 0.1, factor: float = 0.5) -> Dataset:
         load=load,
         parameters=(
             _noise(0.1),
-            Parameter("factor", 0.5, 0.0, 0.99, "Inner radius", "The outer circle's is 1."),
+            Parameter("factor", 0.5, 0.0, 0.99, "Inner radius", "The outer radius is 1."),
         ),
         values=(("noise", noise), ("factor", factor)),
     )
@@ -113,7 +113,7 @@ def spirals(noise: float = 0.05, turns: float = 1.5) -> Dataset:
         load=load,
         parameters=(
             _noise(0.05),
-            Parameter("turns", 1.5, 0.25, 4.0, "Turns", "How often an arm goes round."),
+            Parameter("turns", 1.5, 0.25, 4.0, "Turns", "Full turns of each arm."),
         ),
         values=(("noise", noise), ("turns", turns)),
     )
@@ -121,7 +121,7 @@ def spirals(noise: float = 0.05, turns: float = 1.5) -> Dataset:
 
 @functools.lru_cache(maxsize=32)
 def blobs(noise: float = 0.5) -> Dataset:
-    """Returns three normal clouds round the corners of a triangle at distance 1 from 0."""
+    """Returns three normal clouds about the corners of a triangle at distance 1 from 0."""
 
     @functools.cache
     def load() -> Table:
@@ -159,8 +159,8 @@ def xor(noise: float = 0.1) -> Dataset:
     return Dataset(
         name="xor",
         label="Xor (2-D)",
-        description="1,000 points of a square; 2 classes, as the two coordinates have the same "
-        "sign or not.",
+        description="1,000 points in a square; 2 classes: the two coordinates have the same sign, "
+        "or different ones.",
         citation="Minsky, Papert (1969), Perceptrons, MIT Press; as on playground.tensorflow.org.",
         licence=FORMULA,
         kind="formula",

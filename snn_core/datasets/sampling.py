@@ -1,4 +1,4 @@
-"""Rows of a data set: drawn from its law or from its table, raw or standardized."""
+"""Rows of a data set: drawn from its distribution or its table, raw or standardized."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def image_shape(data: Dataset) -> tuple[int, int, int] | None:
     return None if data.load is None else table(data).image_shape
 
 
-def law_scale(data: Dataset) -> float:
-    """Returns the standard deviation of a synthetic law; a law of variance 0 is a ValueError."""
+def drawn_scale(data: Dataset) -> float:
+    """Returns the standard deviation of a synthetic set; a variance of 0 is a ValueError."""
     if data.variance <= 0.0:
         raise ValueError(
             f"{data.name} with variance 0 cannot be standardized: all its entries are equal. "
@@ -67,21 +67,21 @@ def sample(
 ) -> Tensor:
     """Returns ``count`` inputs, (count, features) float32, on the generator's device.
 
-    Synthetic: a draw from the law with the features asked for. Real: rows of the table in random
+    Synthetic: a draw with the features asked for. Real: rows of the table in random
     order, without replacement as long as the table has ``count`` rows and with replacement beyond;
     ``features`` is ignored, the table has its own. The same state of the generator gives the same
     rows.
 
-    ``standardize`` gives ``(x - mean) / deviation``: by the law's mean and variance for a
+    ``standardize`` gives ``(x - mean) / deviation``: by the exact mean and variance for a
     synthetic set, per feature over the whole table for a real one (see `standardization`).
 
     Raises:
-        ValueError: A count or number of features below 1, or a law of variance 0 standardized.
+        ValueError: A count or number of features below 1, or a variance of 0 to standardize.
     """
     count = int(number("count", count, 1, 1e9, integer=True))
     if data.draw is not None:
         features = int(number("features", features, 1, 1e9, integer=True))
-        scale = law_scale(data) if standardize else 1.0
+        scale = drawn_scale(data) if standardize else 1.0
         x = data.draw(count, features, generator)
         return ((x - data.mean) / scale if standardize else x).to(torch.float32)
     rows = table(data).x

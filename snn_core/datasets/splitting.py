@@ -11,7 +11,7 @@ from snn_core.datasets.dataset import Dataset, Table
 
 __all__ = ["Part", "Split", "is_labelled", "is_regression", "split"]
 
-SHARES = (0.6, 0.8)  # where validation begins, and the test part
+SHARES = (0.6, 0.8)  # where the validation part begins, and the test part
 STRATA = 10  # of a regression: tenths of its targets
 
 
@@ -44,13 +44,13 @@ def is_regression(table: Table) -> bool:
 def split(data: Dataset, seed: int = 0) -> Split:
     """Returns 60 % of the rows for training, 20 % for validation and 20 % for the test.
 
-    Stratified: every class (every tenth of a regression's targets) is shared out in these
-    proportions, to a row. Every feature, and the targets of a regression, get mean 0 and variance
-    1 over the training part; a feature that is constant there only has its value subtracted.
-    Rows are in random order within a part. The same seed gives the same parts.
+    Stratified: every class (every tenth of a regression's targets) is split in these proportions,
+    to within a row. Every feature, and the targets of a regression, get mean 0 and variance 1 over
+    the training part; a feature that is constant there only has its value subtracted. Rows are in
+    random order within a part. The same seed gives the same parts.
 
     Raises:
-        ValueError: A law, which has no targets.
+        ValueError: A synthetic set, which has no targets.
     """
     if data.load is None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Inputs drawn from a law: Gaussian, uniform, and Gaussian with correlated samples."""
+"""Inputs drawn from a distribution: Gaussian, uniform, and Gaussian with correlated samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snn_core.tables import Parameter
 
 __all__ = ["correlated", "gaussian", "uniform"]
 
-DRAWN = "None needed: drawn when asked for, nothing is stored."
+DRAWN = "None needed: drawn on demand, nothing is stored."
 
 
 def _normal(rows: int, features: int, generator: Generator) -> Tensor:
@@ -56,7 +56,7 @@ def uniform() -> Dataset:
     return Dataset(
         name="uniform",
         label="Uniform on [0, 1]",
-        description="Independent entries between 0 and 1, as of raw brightness: neither centred "
+        description="Independent entries between 0 and 1, like raw brightness: neither centred "
         "nor of unit variance.",
         citation="The uniform distribution on [0, 1]: mean 1/2, variance 1/12.",
         licence=DRAWN,

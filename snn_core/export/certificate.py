@@ -24,7 +24,7 @@ def certificate_json(certificate: Certificate) -> str:
     is a name and parameters, a leaf is ``m`` and ``v``, the ends of its box, ``bounds``, in the
     order of ``columns``, and ``slack``, and every part is such an object too. Ends of a domain
     are decimals, ends of boxes and bounds are floats, all exact as written. null stands for what
-    there is none of or nothing known.
+    is absent or unknown.
 
     Raises:
         ValueError: A number is infinite or not a number.

@@ -49,7 +49,7 @@ def propagation_csv(results: Sequence[Propagation], names: Sequence[str]) -> str
     infinity is ``inf``. Numbers are written to the last digit; lines end as RFC 4180 has it.
 
     Raises:
-        ValueError: Not a name for every result.
+        ValueError: There is not one name for every result.
     """
     _check(results, names)
     columns = setting_columns([p.experiment for p in results])
@@ -105,7 +105,7 @@ def propagation_json(results: Sequence[Propagation], names: Sequence[str]) -> st
     where they hold more than a million numbers together.
 
     Raises:
-        ValueError: Not a name for every result.
+        ValueError: There is not one name for every result.
     """
     _check(results, names)
     whole = {

@@ -37,7 +37,7 @@ def curves_csv(
     standardized targets, whose accuracy is R^2. What is not a number is ``nan``.
 
     Raises:
-        ValueError: Not a name and an experiment for every arm.
+        ValueError: There is not one name and one experiment for every arm.
     """
     _check(history, experiments, names)
     about = setting_columns(experiments)
@@ -65,7 +65,7 @@ def layers_csv(
     statistics only; the others are empty there.
 
     Raises:
-        ValueError: Not a name and an experiment for every arm.
+        ValueError: There is not one name and one experiment for every arm.
     """
     _check(history, experiments, names)
     about = setting_columns(experiments)
@@ -106,7 +106,7 @@ def run_json(
     names: Sequence[str],
     notes: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """Returns the whole run but its layers as one JSON object, in strict JSON.
+    """Returns the whole run without its layers as one JSON object, in strict JSON.
 
     Keys: ``format``, a number that goes up when a key changes its meaning; ``versions`` of the
     libraries; ``notes``, as given; ``arms``: for each its ``name``, its ``settings`` that differ
@@ -116,8 +116,8 @@ def run_json(
     record. What is infinite or not a number is null.
 
     Raises:
-        ValueError: Not a name and an experiment for every arm; notes that hold other things than
-            text, numbers, lists and mappings.
+        ValueError: There is not one name and one experiment for every arm, or notes hold anything
+            but text, numbers, lists and mappings.
     """
     _check(history, experiments, names)
     whole = {

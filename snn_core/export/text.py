@@ -1,4 +1,4 @@
-"""Tables as CSV text: names that no spreadsheet takes for a formula, and what a row is about."""
+"""Tables as CSV text: names that no spreadsheet takes for a formula, columns of settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]], line_end: str
 
 
 def plain(name: str) -> str:
-    """Returns the name as a spreadsheet takes it for text."""
+    """Returns the name so that a spreadsheet reads it as text."""
     return f"'{name}" if name.startswith(_FORMULA) else name
 
 

@@ -31,7 +31,7 @@ def weights_safetensors(checkpoint: Checkpoint, index: int) -> bytes:
     ``format_version``.
 
     Raises:
-        ValueError: An arm that the checkpoint has not.
+        ValueError: The checkpoint has no such arm.
 
     >>> from safetensors.torch import load
     >>> from snn_core.settings import NetworkSpec
@@ -47,7 +47,7 @@ def weights_safetensors(checkpoint: Checkpoint, index: int) -> bytes:
         "step": str(step_of(checkpoint, index)),
         "format_version": str(FORMAT),
     }
-    # copies: the file wants every tensor to have its own memory, in row-major order
+    # copies: in the file every tensor has memory of its own, in row-major order
     tensors = {
         name: tensor.detach().cpu().clone().contiguous()
         for name, tensor in _named(checkpoint, index, experiment)

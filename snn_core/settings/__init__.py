@@ -1,4 +1,4 @@
-"""What a person can set, as frozen data, and its links."""
+"""Settings as frozen data, their checks, links and JSON."""
 
 from snn_core.settings.arms import (
     LETTERS,

@@ -1,8 +1,8 @@
-"""Several experiments side by side in one link: what they share stands once.
+"""Several experiments, the arms, in one link; what they share is written once.
 
-A plain key (``depth``) holds for every arm, ``b.depth`` for arm b alone. An arm that chooses a
-part anew (``b.activation``) takes none of the shared parameters of that part. Data, seeds and the
-steps at which something is recorded are shared by all arms, so that their curves compare.
+A plain key (``depth``) is for every arm, ``b.depth`` for arm b only. An arm with a part of its own
+(``b.activation``) ignores the shared parameters of that part. Data, seeds and the steps that are
+recorded are the same for all arms, so that their curves can be compared.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def arm_of(key: str) -> tuple[str, str]:
 
 
 def merged(values: Mapping[str, V], letter: str) -> dict[str, V]:
-    """Returns one arm's settings by their own keys: the shared ones under its own.
+    """Returns one arm's settings without its letter; its own override the shared ones.
 
     >>> merged({"activation": "selu", "activation.alpha": 2.0, "b.activation": "relu"}, "b")
     {'activation': 'relu'}
@@ -65,7 +65,7 @@ def _part(key: str) -> str:
 
 
 def arms_to_query(arms: Sequence[Experiment]) -> dict[str, str]:
-    """Returns the link's query of one to four arms; the number of arms where it is not 1.
+    """Returns a link's query for one to four arms, with their number unless it is 1.
 
     >>> from snn_core.settings.network import NetworkSpec
     >>> arms_to_query([Experiment(NetworkSpec(depth=8)), Experiment(NetworkSpec(depth=9))])

@@ -50,7 +50,7 @@ def settings(experiment: Experiment) -> dict[str, Value]:
 
 
 def to_query(experiment: Experiment) -> dict[str, str]:
-    """Returns the link's query: text by key, only what differs; the default is empty.
+    """Returns a link's query: text by key, only what differs; empty for the default.
 
     >>> to_query(Experiment(network=NetworkSpec(depth=40)))
     {'depth': '40'}
@@ -77,7 +77,7 @@ def from_query(query: Mapping[str, str]) -> Experiment:
 def read_query(query: Mapping[str, str]) -> tuple[Experiment, list[str]]:
     """Returns the experiment and one sentence for every setting that fell back to its default.
 
-    Never raises: a hostile or stale link gives the default for just the settings at fault.
+    Never raises: in a hostile or outdated link only the settings at fault get their defaults.
     """
     values, problems = {}, []
     for key, text in query.items():
@@ -153,7 +153,7 @@ def _parse(key: str, text: str) -> Value:
 def _build(values: Mapping[str, Any]) -> Experiment:
     """Builds the experiment, so that every check runs.
 
-    A default that does not go with what is said gives way: it is no one's wish.
+    A default that conflicts with a given value is adjusted, since nobody chose it.
     """
     try:
         return _built(values)

@@ -69,7 +69,7 @@ class Experiment:
         "Seed",
         0,
         2**31 - 1,
-        help="Where the random numbers start. The same seed gives the same numbers.",
+        help="Starts the random numbers: the same seed gives the same numbers.",
     )
     device: str = knob("cpu", "Device", options=("cpu", "cuda"), help="Where the network runs.")
     dtype: str = knob(
@@ -128,7 +128,7 @@ def plan_of(experiment: Experiment) -> tuple[LayerPlan, ...]:
 
 
 def _data_conflicts(experiment: Experiment) -> list[tuple[tuple[str, ...], str]]:
-    """Combinations of network and input that make no sense: (settings to give up, sentence)."""
+    """Conflicts of network and input: (settings to change, sentence)."""
     found = []
     if experiment.network.normalization == "batch" and experiment.batch < 2:
         found.append(

@@ -1,4 +1,4 @@
-"""How a setting is declared and checked: one line holds its default, bounds and words.
+"""How a setting is declared and checked: one line has its default, bounds and texts.
 
 The checks here, the link codec and the widgets all read that one line.
 """
@@ -29,9 +29,9 @@ class HasValues(Protocol):
 
 
 class SettingError(ValueError):
-    """A setting that is refused; ``settings`` names what to give up, the likeliest first.
+    """A setting that is refused; ``settings`` are those to change, the likeliest first.
 
-    ``fit`` are values of some of them that go with all others.
+    ``fit`` has values for some of them that agree with all others.
     """
 
     def __init__(

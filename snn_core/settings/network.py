@@ -75,7 +75,7 @@ class NetworkSpec:
         "none",
         "Constraint",
         options=CONSTRAINTS,
-        help="What is imposed on the weights after they are drawn.",
+        help="Imposed on the weights after they are drawn.",
     )
     constraint_parameters: Parameters = ()
     normalization: str = knob(
@@ -96,8 +96,8 @@ class NetworkSpec:
         "Dropout",
         options=("none", "alpha", "standard"),
         help=(
-            "Alpha dropout sends dropped units to the activation's saturation value and "
-            "restores mean and variance; standard dropout sends them to 0."
+            "Alpha dropout sets dropped units to the activation's saturation value and "
+            "restores mean and variance; standard dropout sets them to 0."
         ),
     )
     dropout_rate: float = knob(0.1, "Dropout rate", 0.0, 0.95, help="The share of units dropped.")
@@ -169,10 +169,9 @@ _NETWORK_PARTS = {
 
 
 def _conflicts(net: NetworkSpec) -> list[tuple[tuple[str, ...], str, dict[str, int]]]:
-    """Combinations of settings that make no sense: (to give up, sentence, what would fit)."""
+    """Conflicting settings: (those to change, sentence, values that would agree)."""
     found: list[tuple[tuple[str, ...], str, dict[str, int]]] = []
-    law = INITIALIZERS[net.initializer]
-    if net.kind not in law.kinds:
+    if net.kind not in INITIALIZERS[net.initializer].kinds:
         found.append(
             (
                 ("initializer",),
@@ -190,7 +189,7 @@ def _conflicts(net: NetworkSpec) -> list[tuple[tuple[str, ...], str, dict[str, i
             (
                 ("dropout",),
                 (
-                    f"Alpha dropout sends units to the value where the activation saturates, and "
+                    f"Alpha dropout sets units to the value where the activation saturates, and "
                     f"{called(act)} has none. Use standard dropout, or one of {known}."
                 ),
                 {},

@@ -1,4 +1,4 @@
-"""The shapes a network goes through: what the builder builds and the theory predicts from."""
+"""The shapes of a network's layers, for the builder and for the theory."""
 
 from __future__ import annotations
 

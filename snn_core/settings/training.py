@@ -38,7 +38,9 @@ class TrainingSpec:
         0.9, "Momentum", 0.0, 0.999, help="The share of the last update that SGD keeps."
     )
     nesterov: bool = knob(
-        False, "Nesterov momentum", help="SGD looks ahead by its momentum, as Nesterov does."
+        False,
+        "Nesterov momentum",
+        help="Nesterov's variant of SGD's momentum, as torch.optim has it.",
     )
     weight_decay: float = knob(
         0.0,
@@ -51,26 +53,26 @@ class TrainingSpec:
         "constant",
         "Rate schedule",
         options=("constant", "cosine", "step", "warmup"),
-        help="How the learning rate goes on: as it is, down to 0, in stairs, or up at first.",
+        help="How the learning rate changes: not at all, down to 0, in stairs, or up at first.",
     )
     rate_every: int = knob(
-        200, "Stair length", 1, 1_000_000, help="Steps between two falls of the rate."
+        200, "Stair length", 1, 1_000_000, help="Steps between two drops of the rate."
     )
     rate_factor: float = knob(
-        0.5, "Stair factor", 0.0, 1.0, help="The rate is multiplied by this at every fall."
+        0.5, "Stair factor", 0.0, 1.0, help="The rate is multiplied by this at every drop."
     )
     warmup_steps: int = knob(
-        100, "Warm-up", 1, 1_000_000, help="Steps in which the rate rises to its full size."
+        100, "Warm-up", 1, 1_000_000, help="Steps over which the rate rises to its full size."
     )
     clip: float = knob(
         0.0,
         "Gradient clipping",
         0.0,
         1e6,
-        help="Largest norm of a network's whole gradient; 0 leaves it as it is.",
+        help="Largest norm of a network's whole gradient; 0 is off.",
     )
     batch_size: int = knob(
-        64, "Training batch", 1, 8192, help="Rows of the training part that every step sees."
+        64, "Training batch", 1, 8192, help="Rows of the training part in every step."
     )
     label_smoothing: float = knob(
         0.0,
@@ -105,7 +107,7 @@ class TrainingSpec:
         10, "Record every", 1, 100_000, help="Steps between two points of a curve."
     )
     statistics_every: int = knob(
-        10, "Statistics every", 1, 100_000, help="Steps between two looks into the layers."
+        10, "Statistics every", 1, 100_000, help="Steps between two measurements of the layers."
     )
     stop_seconds: float = knob(
         0.0, "Stop after seconds", 0.0, 86_400.0, help="Training time allowed; 0 is no limit."
@@ -115,14 +117,14 @@ class TrainingSpec:
         "Stop at accuracy",
         0.0,
         1.0,
-        help="Ends when the seeds' mean validation accuracy reaches this; 0 never does.",
+        help="Ends when the seeds' mean validation accuracy reaches this; 0 is off.",
     )
     patience: int = knob(
         0,
         "Patience",
         0,
         1_000_000,
-        help="Ends when the validation loss has not fallen for so many steps; 0 never does.",
+        help="Ends when the validation loss has not fallen for so many steps; 0 is off.",
     )
 
     def __post_init__(self) -> None:
@@ -130,7 +132,7 @@ class TrainingSpec:
         if self.nesterov and self.optimizer == "sgd" and self.momentum == 0.0:
             raise SettingError(
                 ("nesterov", "momentum"),
-                "Nesterov momentum needs a momentum above 0, got 0. Use 0.9, or leave it off.",
+                "Nesterov momentum needs a momentum above 0, got 0. Use 0.9, or turn it off.",
             )
 
 

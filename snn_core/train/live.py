@@ -278,7 +278,7 @@ def revive(training: Training) -> None:
     def resume(item: Snapshot, should_stop: ShouldStop) -> Iterator[Snapshot]:
         return _from(training, run, last, should_stop)
 
-    training.job = training.job.successor(resume)
+    training.job = training.job.resumed(resume)
 
 
 def forget(training: Training) -> None:

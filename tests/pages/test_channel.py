@@ -34,6 +34,7 @@ from pages.ui.live import cache, channel, work
 from pages.ui.live.frames import framed
 from pages.ui.visitor import COOKIE
 from snn_core.activations import ACTIVATIONS
+from snn_core.cache import Cache
 from snn_core.propagate import Pass, Stopped, Watch, run
 from snn_core.settings import Experiment, NetworkSpec, from_query
 from snn_core.train.live import Training, history
@@ -170,7 +171,7 @@ def test_what_only_an_optimizer_needs_waits_for_the_first_page() -> None:
 
 
 def test_results_without_numbers_are_bounded_too() -> None:
-    kept = cache.Cache(most_bytes=100 * cache.LEAST)
+    kept = Cache(100 * cache.LEAST, cache.size)
     for key in range(1000):
         kept.put(key, f"a verdict {key}")
     assert kept.get(999) and kept.get(0) is None

@@ -21,6 +21,7 @@ from pages.ui import controls, page_settings, results, session, setting
 from pages.ui.live import cache, work
 from pages.ui.slider import Number, _told
 from snn_core.activations import SELU_FORMULA
+from snn_core.cache import Cache
 from snn_core.propagate import Propagation, Stopped, run
 from snn_core.settings import Experiment, NetworkSpec, from_query
 
@@ -385,7 +386,7 @@ def test_a_turn_is_given_back_however_it_ends() -> None:
 
 def test_the_cache_forgets_the_oldest_first_and_is_bounded() -> None:
     p = run(from_query(SMALL))
-    kept = cache.Cache(most_bytes=int(2.5 * (cache.LEAST + cache.size(p))))
+    kept = Cache(int(2.5 * cache.size(p)), cache.size)
     for key in "abc":
         kept.get("a")
         kept.put(key, p)

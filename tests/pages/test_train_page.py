@@ -396,7 +396,7 @@ def test_only_its_owner_keeps_a_training_alive() -> None:
     watcher = opened(dict(owner.query_params))
     theirs = training(owner)
     job._connected().clear()  # else its connection's own thread may renew the lease in between
-    theirs.job.orphan()
+    theirs.job.detach()
     touched = theirs.job._touched
     healthy(watcher.run())
     assert theirs.job._touched == touched

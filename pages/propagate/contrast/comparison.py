@@ -11,6 +11,7 @@ from pages.ui.panels import median
 from pages.ui.text import option_name
 from snn_core.propagate import QUANTILES, Propagation
 from snn_core.theory.certificates import THEOREM_1
+from snn_core.thinning import evenly
 from snn_core.wording import brief
 
 __all__ = ["compared"]
@@ -118,7 +119,7 @@ def _spread(p: Propagation) -> list[list[float]]:
     assert p.detail is not None
     found = []
     for variance in p.detail.unit_variance:
-        at = np.linspace(0, variance.shape[1] - 1, UNITS).astype(int)
+        at = evenly(variance.shape[1], UNITS)
         found.append(np.nan_to_num(np.sqrt(variance[0, at]), posinf=1e3).round(4).tolist())
     return found
 

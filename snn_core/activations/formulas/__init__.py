@@ -1,4 +1,4 @@
-"""A person's own activation, typed as a formula in z: ``"=1.6*tanh(z)"``."""
+"""An activation of one's own, typed as a formula in z: ``"=1.6*tanh(z)"``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ import torch
 from torch import Tensor
 
 from snn_core.activations.activation import Activation
-from snn_core.activations.formulas.bends import bends, fault, largest_slope, left_limit
-from snn_core.activations.formulas.reading import read
-from snn_core.activations.formulas.source import code, readable
-from snn_core.activations.formulas.spelling import LONGEST, refusal
+from snn_core.activations.formulas.kinks import (
+    check_usable,
+    find_kinks,
+    largest_slope,
+    left_limit,
+)
+from snn_core.activations.formulas.parser import parse
+from snn_core.activations.formulas.source import code
+from snn_core.activations.formulas.tokens import LONGEST, Refused, readable, tokenize
 from snn_core.activations.formulas.tree import Node, dual, value
 
 __all__ = ["LONGEST", "SELU_FORMULA", "formula", "is_formula"]
@@ -30,22 +35,27 @@ def is_formula(name: object) -> bool:
 def formula(text: str) -> Activation:
     """Returns the activation that a formula in z describes, or in x, which is the same.
 
-    Its name is the formula's canonical spelling. Its moments are by quadrature; its largest slope
-    is that of an ordinary z, up to 8 in size, since many a formula's has no bound.
+    Its name is the formula's canonical spelling. Its moments are by quadrature. Its largest slope
+    is that for |z| up to 8, since many formulas have no bound.
 
     >>> formula("= 1.6 * tanh(x)").name, formula("=relu(z)^2").label
     ('=1.6*tanh(z)', 'relu(z)^2')
 
     Raises:
-        ValueError: It is no formula, or of no use as an activation: constant, with jumps, or not
-            a finite number at an ordinary z. The sentence says where and why.
+        ValueError: It is not a formula, or no activation: constant, with jumps, or not finite for
+            |z| up to 8. The sentence says where and why.
     """
     typed = text.removeprefix("=")
-    spelled, tree = read(typed)
-    problem = fault(tree)
-    if problem:
-        raise refusal(typed, 0, problem)
-    kinks, whole = bends(tree)
+    try:
+        tokens = tokenize(typed)
+        tree = parse(tokens)
+        check_usable(tree)
+    except Refused as refused:
+        shown = typed if len(typed) <= 60 else f"{typed[:57]}..."
+        where = f", character {refused.place}" if refused.place else ""
+        raise ValueError(f"Formula {shown!r}{where}: {refused.sentence}") from None
+    spelled = "".join(token.text for token in tokens)
+    kinks, whole = find_kinks(tree)
     return Activation(
         name=f"={spelled}",
         label=readable(spelled, LONGEST_LABEL),
@@ -58,30 +68,23 @@ def formula(text: str) -> Activation:
         largest_slope=largest_slope(tree, kinks),
         torch_code=code(tree, "torch"),
         keras_code=code(tree, "keras"),
-        note="" if whole else "It bends at more places than the theory's integrals are split at, "
+        note="" if whole else "It has more kinks than the theory's integrals are split at, "
         "so predictions are less exact.",
     )  # fmt: skip
 
 
-def _full(found: Tensor | float, z: Tensor) -> Tensor:
-    """The value as memory of its own, in the shape of z."""
-    if not isinstance(found, Tensor):
-        return torch.ones_like(z) * found  # full_like refuses what overflows to infinity
-    return found.clone() if found is z else found
-
-
 def _slope(tree: Node, z: Tensor) -> Tensor:
-    return _full(dual(tree, z)[1], z)
+    return dual(tree, z)[1]
 
 
 class _Formula(torch.autograd.Function):
-    """f with its own slope: autograd keeps only z, and meets no branch that is not taken."""
+    """f with its own derivative: autograd keeps only z and ignores branches that are not taken."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, tree: Node) -> Tensor:  # noqa: ANN401  torch's own
         ctx.save_for_backward(z)
         ctx.tree = tree
-        return _full(value(tree, z), z)
+        return value(tree, z)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""What a formula may call: every function with its slopes and its source elsewhere."""
+"""The functions of formulas, each with its slopes and its source in torch and Keras."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _unary(
 
 
 def _chosen(name: str, arity: int) -> Function:
-    """A function whose value and slope are those of one of its arguments (`tree` does that)."""
+    """A function that picks one of its arguments, value and slope (in `tree`)."""
     keras_name = {"min": "minimum", "max": "maximum"}.get(name, name)  # torch's name as well
     holes = ", ".join(["{}"] * arity)
     code = f"torch.{keras_name}({holes})"

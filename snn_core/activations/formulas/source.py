@@ -1,4 +1,4 @@
-"""A formula as source: for torch, for Keras, and for a person to read."""
+"""A formula as source: for torch and for Keras."""
 
 from __future__ import annotations
 
@@ -7,23 +7,7 @@ from typing import Literal
 from snn_core.activations.formulas.functions import FUNCTIONS
 from snn_core.activations.formulas.tree import Call, Condition, Node, Number
 
-__all__ = ["code", "readable"]
-
-_SIGNS = (("**", "^"), ("*", "·"), ("-", "−"), (",", ", "), ("<=", "≤"), (">=", "≥"),
-          ("<", " < "), (">", " > "), ("≤", " ≤ "), ("≥", " ≥ "))  # fmt: skip
-
-
-def readable(spelled: str, longest: int = 0) -> str:
-    """Returns the formula as a person reads it, cut to so many characters where that is given.
-
-    Without signs that Markdown or HTML would take for its own.
-
-    >>> readable("where(z>0,z,2*z**3)")
-    'where(z > 0, z, 2·z^3)'
-    """
-    for plain, nice in _SIGNS:
-        spelled = spelled.replace(plain, nice)
-    return spelled if not 0 < longest < len(spelled) else f"{spelled[: longest - 1]}…"
+__all__ = ["code"]
 
 
 def code(tree: Node, library: Literal["torch", "keras"]) -> str:

@@ -1,4 +1,4 @@
-"""What the theory may know of an input before it sees a network."""
+"""Moments of the input, from which the theory starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from snn_core.datasets.dataset import Dataset
-from snn_core.datasets.sampling import law_scale, standardization, table
+from snn_core.datasets.sampling import drawn_scale, standardization, table
 
 __all__ = ["InputLaw", "input_law"]
 
@@ -23,7 +23,7 @@ class InputLaw(NamedTuple):
         mean: (K,) mean over features of one sample.
         second_moment: (K,) mean over features of the square.
         pair_product: Average over pairs of different samples a, b of ``mean_j x_aj x_bj``.
-        products: (K, K) ``mean_j x_aj x_bj`` of the representatives; for K = 1 of the law's pairs.
+        products: (K, K) ``mean_j x_aj x_bj`` of the representatives; for K = 1 of pairs of draws.
         mean_map: (K, height, width) mean over channels, for image sets, else None.
         second_map: (K, height, width) mean over channels of the square, or None.
     """
@@ -37,9 +37,9 @@ class InputLaw(NamedTuple):
 
 
 def input_law(data: Dataset, features: int, standardize: bool) -> InputLaw:
-    """Returns what is known of the input's moments.
+    """Returns the moments of the input.
 
-    Synthetic: K = 1 and the law's exact numbers, ``second_moment = variance + mean^2`` and
+    Synthetic: K = 1 and the exact numbers, ``second_moment = variance + mean^2`` and
     ``pair_product = correlation variance + mean^2``, for any number of features.
 
     Real: K = min(rows, 64) rows of the table, spread evenly over the second moment and chosen so
@@ -49,14 +49,14 @@ def input_law(data: Dataset, features: int, standardize: bool) -> InputLaw:
     ``(|sum_a x_a|^2 - sum_a |x_a|^2) / (rows (rows - 1) features)``.
 
     Raises:
-        ValueError: A law of variance 0 standardized.
+        ValueError: A variance of 0 to standardize.
     """
-    del features  # exact moments of a law do not depend on it, and a table has its own
+    del features  # exact moments do not depend on it, and a table has its own
     if data.draw is None:
         return _real(data, bool(standardize))
     mean, variance = data.mean, data.variance
     if standardize:
-        law_scale(data)
+        drawn_scale(data)
         mean, variance = 0.0, 1.0
     pair = data.correlation * variance + mean**2
     second = np.array([variance + mean**2])
@@ -77,7 +77,7 @@ def representatives(mean: np.ndarray, second_moment: np.ndarray, count: int) -> 
     Sorted by falling second moment, the samples are cut into ``count`` blocks of equal size, and
     each block gives one sample: the one that brings the running sums of second moment, mean and
     squared mean closest to what they should be by then. Falling, because the tail has few samples
-    with large numbers, and later blocks can make up for what it leaves. Picking the middle of
+    with large numbers, whose errors later blocks can correct. Picking the middle of
     every block instead misses up to 30% of the second moment of a table with heavy tails.
     """
     rows = len(mean)
@@ -114,8 +114,8 @@ def _real(data: Dataset, standardize: bool) -> InputLaw:
     if shape is not None:
         images = chosen.reshape(len(index), *shape)
         maps = images.mean(axis=1), np.square(images).mean(axis=1)
-    law = InputLaw(mean[index], second[index], pair_product, chosen @ chosen.T / features, *maps)
-    for array in law:
+    found = InputLaw(mean[index], second[index], pair_product, chosen @ chosen.T / features, *maps)
+    for array in found:
         if isinstance(array, np.ndarray):
             array.setflags(write=False)
-    return law
+    return found
