@@ -89,8 +89,8 @@ class _Series(NamedTuple):
     moments: np.ndarray
 
 
-@np.errstate(all="ignore")
 @functools.lru_cache(maxsize=1024)
+@np.errstate(all="ignore")
 def _series(act: Activation, mean: float, panel: int) -> _Series | None:
     """Returns the series below an edge, where it has terms enough."""
     if not 0 < panel < len(EDGES):
