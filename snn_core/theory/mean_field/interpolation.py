@@ -17,7 +17,7 @@ import torch
 from snn_core.activations import Activation, gaussian_moments
 from snn_core.gaussian import GaussianMoments
 
-__all__ = ["PointMoments", "moments_along", "moments_at"]
+__all__ = ["PointMoments", "moments_along", "moments_at", "series_at"]
 
 TERMS = 20  # of Chebyshev's series between two edges of ln variance; they leave 1e-13
 # Quadrature changes its manner at a variance of 1e-12, and there must be an edge.
@@ -45,7 +45,7 @@ def moments_at(act: Activation, mean: float, variance: float) -> PointMoments:
     """Returns the moments of one Gaussian; a deep network asks for a fixed point's often."""
     position = math.log(variance) if variance > 0.0 else -math.inf
     panel = bisect.bisect(EDGES, position)
-    series = _series(act, mean, panel)
+    series = series_at(act, mean, panel)
     if series is None:
         return PointMoments(*(field.item() for field in gaussian_moments(act, mean, variance)[:5]))
     low, high = EDGES[panel - 1 : panel + 1]
@@ -63,7 +63,7 @@ def moments_along(act: Activation, mean: float, variance: np.ndarray) -> Gaussia
     rows = np.empty((variance.size, 8))
     for panel in {*panels.tolist()}:
         here = panels == panel
-        series = _series(act, mean, panel)
+        series = series_at(act, mean, panel)
         if series is None:
             rows[here] = _rows(gaussian_moments(act, mean, variance[here]))
             continue
@@ -78,7 +78,7 @@ def moments_along(act: Activation, mean: float, variance: np.ndarray) -> Gaussia
     return GaussianMoments(first, spread, spread + first * first, slope, slope2, jacobian)
 
 
-class _Series(NamedTuple):
+class Series(NamedTuple):
     """f(mean) and Chebyshev's coefficients between two edges ``(TERMS, 8)``.
 
     Of E f - f(mean), Var f and the rest as in `_rows`, each divided by the power of the standard
@@ -91,7 +91,7 @@ class _Series(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 @np.errstate(all="ignore")
-def _series(act: Activation, mean: float, panel: int) -> _Series | None:
+def series_at(act: Activation, mean: float, panel: int) -> Series | None:
     """Returns the series below an edge, where it has terms enough."""
     if not 0 < panel < len(EDGES):
         return None
@@ -104,7 +104,7 @@ def _series(act: Activation, mean: float, panel: int) -> _Series | None:
     series = _TO_SERIES @ rows
     positive = [1, 3]  # Var f and E f'^2
     enough = np.abs(series[-1, positive]) <= LEFT_OUT * rows[:, positive].min(0)
-    return _Series(centre, series) if enough.all() and np.isfinite(series).all() else None
+    return Series(centre, series) if enough.all() and np.isfinite(series).all() else None
 
 
 def _rows(m: GaussianMoments) -> np.ndarray:
