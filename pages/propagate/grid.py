@@ -8,37 +8,62 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.propagate import verdict
 from pages.propagate.cell_grid import cell_grid
-from pages.ui import session
+from pages.ui import results, session
 from pages.ui.panels import median
 from pages.ui.text import option_name
-from snn_core.diagnosis import KINDS
+from snn_core.diagnosis import KINDS, diagnose
+from snn_core.settings import Experiment
 from snn_core.sweep import Cell, Grid
 from snn_core.wording import brief
 
-__all__ = ["draw"]
+__all__ = ["ask", "draw"]
 
 NARROWEST = 0.5  # decades of variance to either side of 1 that every cell's axis has
 WIDEST = 6.0
+WAITING = "…"
 WORDS = (
     "The variance of every layer on one logarithmic axis: measured in colour, predicted dashed, "
     "the faint line at 1. Choose a cell to set the page up so; Undo brings your setting back."
 )
 
 
-def draw(found: tuple[Grid, Sequence[Cell]]) -> None:
+Found = tuple[DeltaGenerator, Grid, Sequence[Cell]]  # where it is drawn, and what
+
+
+def ask(experiment: Experiment) -> Found | None:
+    """Draws the cells as they come; returns the whole table, None where it is stopped."""
+    place = st.empty()
+    found = results.variants(experiment, partial(_draw, place))
+    if found is None:
+        place.empty()
+        return None
+    return place, *found
+
+
+def draw(found: Found) -> None:
     """Draws the table."""
-    layout, cells = found
+    _draw(*found)
+
+
+def _draw(place: DeltaGenerator, layout: Grid, cells: Sequence[Cell]) -> None:
+    """Draws the cells that are there; the others have their place."""
     together = np.concatenate([np.zeros(1), *(_decades(cell) for cell in cells)])
     high = float(np.clip(np.abs(together).max(), NARROWEST, WIDEST))
     rows = [option_name("constraint", name) for name in layout.rows]
     columns = [option_name("activation", name) for name in layout.columns]
+    waiting = layout.cells[len(cells) :]
     drawn = [_drawn(cell, high) for cell in cells]
-    cell_grid("variants", WORDS, rows, columns, drawn, partial(_open, cells))
-    if layout.reduced:
-        st.caption(layout.reduced)
+    drawn += [{"id": _id(cell), "problem": WAITING} for cell in waiting]
+    # A key is drawn with once in a run of the script.
+    key = f"variants {len(cells)}" if waiting else "variants"
+    with place.container():
+        cell_grid(key, WORDS, rows, columns, drawn, partial(_open, tuple(cells)))
+        if layout.reduced:
+            st.caption(layout.reduced)
 
 
 def _decades(cell: Cell) -> np.ndarray:
@@ -55,7 +80,7 @@ def _drawn(cell: Cell, high: float) -> dict[str, Any]:
     p = cell.propagation
     if p is None:
         return {"id": _id(cell), "problem": cell.problem.partition(".")[0] + "."}
-    found, measured = verdict.diagnosis_of(p), median(p.variance)
+    found, measured = diagnose(p, repairs=False), median(p.variance)
     return {
         "id": _id(cell),
         "label": f"{name}: {verdict.short(found)}",

@@ -173,7 +173,7 @@ NAMED = {
         ),
         Tab(
             "Constraint × activation",
-            ask=results.variants,
+            ask=grid.ask,
             draw=grid.draw,
             verb="Compute the table",
         ),

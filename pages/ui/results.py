@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -34,6 +35,7 @@ __all__ = [
 
 _TABS = ((True, False), (False, True))  # what they ask for: gradients, the costlier statistics
 Tell = Callable[..., None]  # the share that is done, and what else there is to say
+PACE = 0.25  # seconds between two showings of a table that fills
 PATIENCE = 1.0  # seconds without a sign of life that nobody minds, judged by the pace so far
 
 
@@ -91,12 +93,22 @@ def fullest(p: Propagation) -> Propagation:
     return p if detail is None else replace(p, detail=detail.detail)
 
 
-def variants(experiment: Experiment) -> tuple[Grid, tuple[Cell, ...]] | None:
-    """Returns the table of the experiment's variants, or None when the person stopped it."""
+def variants(
+    experiment: Experiment, show: Callable[[Grid, Sequence[Cell]], None]
+) -> tuple[Grid, tuple[Cell, ...]] | None:
+    """Returns the table of the experiment's variants, or None when the person stopped it.
+
+    ``show`` is called with the cells that are there a few times a second until all are.
+    """
 
     def make(tell: Tell) -> tuple[Grid, tuple[Cell, ...]]:
-        layout = lay_out(experiment)
-        return layout, tuple(fill(layout, tell))
+        layout, cells, shown = lay_out(experiment), [], -math.inf
+        for cell in fill(layout, tell):
+            cells.append(cell)
+            if time.monotonic() - shown > PACE and len(cells) < len(layout.cells):
+                show(layout, cells)
+                shown = time.monotonic()
+        return layout, tuple(cells)
 
     return _alone((experiment, "variants"), experiment, "variants", make)
 

@@ -29,39 +29,41 @@ def gradient_variance(experiment: Experiment, forward: Forward) -> np.ndarray:
     taken as independent of those of the forward pass (Schoenholz et al. 2017, arXiv:1611.01232,
     section 5); then averaged, so that every sample keeps its own product of slopes.
     """
-    g = np.ones_like(forward.states[-1].mean)
-    means = [1.0]
+    net = experiment.network
+    g, means = np.ones_like(forward.states[-1].mean), [1.0]
+    strange = _unlike_batches(experiment)
+    gain = dropout_gain(net, activation_of(net))
     for state, layer in zip(forward.states[-2::-1], forward.layers[::-1], strict=True):
-        g = _before(experiment, layer, g, state.mean.shape)
+        shape = state.mean.shape
+        if strange or layer.plan.pooled or _narrow_groups(net, layer.plan):
+            g = np.full(shape, np.nan)
+        else:
+            g = _before(net, layer, gain, g, shape)
         means.append(mean_of(g))
     return np.array(means[::-1])
 
 
 def _before(
-    experiment: Experiment, layer: LayerMoments, g: np.ndarray, shape: tuple[int, ...]
+    net: NetworkSpec, layer: LayerMoments, gain: float, g: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Returns E g^2 at the layer's input from the one at its output."""
-    net, plan = experiment.network, layer.plan
-    if plan.pooled:
-        return np.full(shape, np.nan)
-    if _narrow_groups(net, plan) or _unlike_batches(experiment):
-        return np.full(shape, np.nan)
-    branch = g * (net.residual_scale**2 if plan.skip else 1.0)
-    branch = branch * dropout_gain(net, activation_of(net)) * layer.slope * layer.norm_gain
+    """Returns E g^2 at the layer's input from the one at its output; ``gain`` is dropout's."""
+    plan = layer.plan
+    weight = gain * (net.residual_scale**2 if plan.skip else 1.0) * plan.outputs
+    branch = g * layer.slope * layer.norm_gain
     if plan.kind == "dense":
-        branch = np.broadcast_to(branch * plan.outputs * layer.rows.tau / plan.fan_in, shape)
+        branch = np.broadcast_to(branch * (weight * layer.rows.tau / plan.fan_in), shape)
     elif initializer_of(net).law == "delta":
-        branch = branch * plan.outputs * layer.rows.spread / plan.inputs  # the centre tap alone
+        branch = branch * (weight * layer.rows.spread / plan.inputs)  # the centre tap alone
     else:
         taps = tap_matrix(plan.size, plan.kernel, net.padding)
-        weight = plan.outputs * layer.rows.tau / plan.fan_in
-        branch = weight * (taps.T @ branch @ taps)
+        branch = weight * layer.rows.tau / plan.fan_in * (taps.T @ branch @ taps)
     return branch + g if plan.skip else branch
 
 
 def _narrow_groups(net: NetworkSpec, plan: LayerPlan) -> bool:
-    groups = int(dict(normalization_of(net).values).get("groups", 1))
-    return net.normalization == "group" and plan.units // groups < NARROWEST
+    if net.normalization != "group":
+        return False
+    return plan.units // int(dict(normalization_of(net).values).get("groups", 1)) < NARROWEST
 
 
 def _unlike_batches(experiment: Experiment) -> bool:

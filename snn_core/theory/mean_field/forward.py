@@ -77,12 +77,14 @@ def forward(experiment: Experiment) -> Forward:
     law = input_law(dataset_of(experiment), int(np.prod(shape)), experiment.standardize)
     states, layers, reasons = [input_state(law, shape)], [], []
     settled: LayerPlan | None = None
-    for index, plan in enumerate(plan_of(experiment), start=1):
+    plans = plan_of(experiment)
+    drawn = {plan: drawn_rows(net, plan) for plan in dict.fromkeys(plans)}
+    for index, plan in enumerate(plans, start=1):
         if plan == settled:  # the layers that follow are copies
             states.append(states[-1])
             layers.append(layers[-1])
             continue
-        state, layer = _layer(experiment, act, plan, states[-1])
+        state, layer = _layer(experiment, act, plan, drawn[plan], states[-1])
         settled = plan if has_settled(states[-1], state) else None
         if states[-1].known and np.isnan(layer.rows.tau):
             reasons.append(_FILLED)
@@ -112,10 +114,10 @@ _FILLED = (
 
 
 def _layer(
-    experiment: Experiment, act: Activation, plan: LayerPlan, previous: State
+    experiment: Experiment, act: Activation, plan: LayerPlan, rows: RowLaw, previous: State
 ) -> tuple[State, LayerMoments]:
     net = experiment.network
-    z, rows = _preactivation(net, plan, previous)
+    z, rows = _preactivation(net, plan, rows, previous)
     gain = np.ones((1, 1, 1))
     if net.normalization != "none" and net.normalization_position == "before":
         z, gain = _normalized(experiment, z)
@@ -140,9 +142,11 @@ def _normalized(experiment: Experiment, z: State) -> tuple[State, np.ndarray]:
     return State(0.0 * ones, ones, z.product), gain
 
 
-def _preactivation(net: NetworkSpec, plan: LayerPlan, h: State) -> tuple[State, RowLaw]:
-    """Returns the moments of z = W h + b, and the rows of W."""
-    law, rows = initializer_of(net), drawn_rows(net, plan)
+def _preactivation(
+    net: NetworkSpec, plan: LayerPlan, rows: RowLaw, h: State
+) -> tuple[State, RowLaw]:
+    """Returns the moments of z = W h + b, and the rows of W, from those that are drawn."""
+    law = initializer_of(net)
     if law.calibrated:
         rows = _calibrated(net, plan, rows, h)
     variance, covariance = _weighted(net, plan, rows, h)

@@ -9,7 +9,7 @@ import torch
 
 from snn_core.activations import Activation
 
-__all__ = ["ORDERS", "are_exact", "coefficients", "powers_of"]
+__all__ = ["ORDERS", "are_exact", "coefficients", "powers", "powers_of"]
 
 ORDERS = 96
 _K = np.arange(ORDERS, dtype=np.float64)
@@ -38,12 +38,12 @@ def _basis(halves: bool) -> tuple[np.ndarray, np.ndarray]:
     return t, basis
 
 
-def are_exact(act: Activation, mean: np.ndarray) -> bool:
+def are_exact(act: Activation, mean: np.ndarray | float) -> bool:
     """Whether the coefficients of f at those means are right to the last digits, kinks or not.
 
     Closed forms belong to functions that are smooth but where z = 0.
     """
-    return act.moments is not None and set(act.kinks) <= {0.0} and not np.any(mean)
+    return act.moments is not None and not any(act.kinks) and not np.any(mean)
 
 
 def coefficients(
@@ -58,17 +58,23 @@ def coefficients(
     t, basis = _basis(are_exact(act, mean))
     z = np.asarray(mean)[..., None] + np.sqrt(np.asarray(variance))[..., None] * t
     f = act.fn(torch.from_numpy(z)).numpy()
-    raised, result = f, [f @ basis]
-    for _ in range(powers - 1):
+    raised, result = f, np.empty((powers, *f.shape[:-1], ORDERS))
+    result[0] = f @ basis
+    for power in range(1, powers):
         raised = raised * f  # f**3 takes twenty times as long
-        result.append(raised @ basis)
-    return np.stack(result)
+        result[power] = raised @ basis
+    return result
+
+
+def powers(correlation: float) -> np.ndarray:
+    """Returns c^k for all orders."""
+    return np.power(correlation, _K)
 
 
 def powers_of(correlation: float) -> np.ndarray:
     """Returns ``(3, ORDERS)``: c^k and its first two derivatives."""
     result = np.zeros((3, ORDERS))
-    np.power(correlation, _K, out=result[0])
+    result[0] = powers(correlation)
     np.multiply(_K[1:], result[0, :-1], out=result[1, 1:])
     np.multiply(_K[1:], result[1, :-1], out=result[2, 1:])
     return result

@@ -7,13 +7,14 @@ import math
 import numpy as np
 
 from snn_core.activations import Activation, gaussian_moments
-from snn_core.theory.mean_field.hermite import ORDERS, are_exact, coefficients, powers_of
-from snn_core.theory.mean_field.state import moments_at
+from snn_core.theory.mean_field.hermite import ORDERS, are_exact, coefficients, powers
+from snn_core.theory.mean_field.interpolation import moments_at
 from snn_core.theory.moments.maps import correlation_map
 
 __all__ = ["pair_products"]
 
 MOST_KINKS = 4  # each multiplies the panels of the exact map's double integral
+SMALLEST = 1e-12  # variance; the exact map's closed forms lose their digits below
 
 
 def pair_products(
@@ -25,12 +26,13 @@ def pair_products(
     representative the answer is exact; for several it is the Hermite series, good to 1e-4 where f
     has kinks.
     """
-    m, v = mean.ravel(), variance.ravel()
-    if not all(np.isfinite(given).all() for given in (product, m, v)):
+    if not np.isfinite(product).all():
         return np.full_like(product, np.nan)
-    if len(m) == 1:
-        one = _one_pair(act, m.item(), v.item(), product.item())
-        return np.array([[one]])
+    m, v = mean.ravel(), variance.ravel()
+    if not np.isfinite(m + v).all():
+        return np.full_like(product, np.nan)
+    if product.size == 1:
+        return np.array([[_one_pair(act, m.item(), v.item(), product.item())]])
     covariance = product - np.outer(m, m)
     length = np.sqrt(np.outer(v, v))
     with np.errstate(all="ignore"):
@@ -45,25 +47,27 @@ def pair_products(
 
 def _one_pair(act: Activation, mean: float, variance: float, product: float) -> float:
     moments = moments_at(act, mean, variance)
+    second = moments.second_moment
     ratio = (product - mean * mean) / variance if variance > 0.0 else 1.0
     correlation = min(max(ratio, -1.0), 1.0)
     if correlation == 1.0:
-        return float(moments.second_moment)
+        return second
     if act.slopes is not None and mean == 0.0:
         return variance * _straight(*act.slopes, correlation)
     if abs(correlation) < 1e-8:  # the next term is of its square
-        centre, slope = float(moments.mean), float(moments.derivative_mean)
+        centre, slope = moments.mean, moments.derivative_mean
         return centre * centre + correlation * variance * slope * slope  # ** raises, not overflows
-    exact = are_exact(act, np.array(mean))
+    exact = are_exact(act, mean)
     if exact or act.moments is None:  # the map's integral costs a hundred times as much
         a = coefficients(act, np.array(mean), np.array(variance))[0]
-        rest = float(moments.second_moment) - float(a @ a)
-        allowed = (1e-13 if exact else 1e-9) * moments.second_moment
-        if abs(rest) * abs(correlation) ** ORDERS < allowed:
-            return float(np.square(a) @ powers_of(correlation)[0])
-    if act.moments is None:
-        if len(act.kinks) > MOST_KINKS:
-            return float(np.square(a) @ powers_of(correlation)[0] + rest * correlation**ORDERS)
+        a *= a
+        rest = second - float(a.sum())
+        last = rest * correlation**ORDERS
+        found = float(a @ powers(correlation))
+        if abs(last) < (1e-13 if exact else 1e-9) * second:
+            return found
+        if variance < SMALLEST if exact else len(act.kinks) > MOST_KINKS:
+            return found + last
     return float(correlation_map(act, variance, correlation, mean))
 
 

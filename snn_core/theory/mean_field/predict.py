@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from snn_core.activations import Activation, gaussian_moments
 from snn_core.datasets import InputLaw, input_law
-from snn_core.gaussian import GaussianMoments
 from snn_core.settings import (
     Experiment,
     NetworkSpec,
@@ -19,8 +19,9 @@ from snn_core.settings import (
 )
 from snn_core.theory.mean_field.backward import gradient_reasons, gradient_variance
 from snn_core.theory.mean_field.forward import Forward, forward
+from snn_core.theory.mean_field.interpolation import moments_at
 from snn_core.theory.mean_field.prediction import Prediction
-from snn_core.theory.mean_field.state import State, after_dropout, moments_at
+from snn_core.theory.mean_field.state import State, after_dropout
 from snn_core.theory.mean_field.width import LayerWidth, bands, input_scatter
 
 __all__ = ["predict", "unit_moments"]
@@ -109,9 +110,9 @@ def _unit(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray,
     for index, layer in enumerate(run.layers, start=1):
         if not math.isfinite(variance * layer.rows.tau):
             return means, variances, ()  # the pooled moments went the same way, with a reason
-        mean, spread = _dropped(net, act, moments_at(act, net.bias, variance * layer.rows.tau))
-        variance = float(spread)
-        means[index], variances[index] = mean, variance
+        m = moments_at(act, net.bias, variance * layer.rows.tau)
+        means[index], variances[index] = _dropped(net, act, m.mean, m.variance)
+        variance = float(variances[index])
     return means, variances, ()
 
 
@@ -125,16 +126,18 @@ def unit_moments(
     """
     act = activation_of(net)
     m = gaussian_moments(act, mean * np.asarray(omega) + net.bias, variance * np.asarray(tau))
-    return _dropped(net, act, m)
+    return _dropped(net, act, m.mean, m.variance)
 
 
 def _dropped(
-    net: NetworkSpec, act: Activation, m: GaussianMoments
+    net: NetworkSpec, act: Activation, mean: ArrayLike, variance: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns a unit's mean and variance after dropout."""
+    first, spread = np.asarray(mean), np.maximum(np.asarray(variance), 0.0)
     if net.dropout == "none":
-        return m.mean, np.maximum(m.variance, 0.0)
-    after = after_dropout(net, act, State(m.mean, m.second_moment, np.full((1, 1), np.nan)))
+        return first, spread
+    state = State(first, spread + first * first, np.full((1, 1), np.nan))
+    after = after_dropout(net, act, state)
     return after.mean, np.maximum(after.second_moment - after.mean**2, 0.0)
 
 
@@ -155,7 +158,7 @@ def _bands(experiment: Experiment, run: Forward) -> tuple[np.ndarray, np.ndarray
     mean, variance = (0.0, 1.0) if experiment.standardize else (data.mean, data.variance)
     start = input_scatter(mean, variance, data.correlation, data.kurtosis, features)
     known = _widths(net, run)
-    for index, scatter in enumerate(bands(activation_of(net), start, tuple(known))):
+    for index, scatter in enumerate(bands(activation_of(net), net.bias, start, tuple(known))):
         centre, spread = run.states[index].pooled
         sd = scatter.pooled(experiment.batch, centre)
         if not np.isfinite(sd).all():
@@ -203,7 +206,6 @@ def _widths(net: NetworkSpec, run: Forward) -> list[LayerWidth]:
         removed = spread * state.pooled[0] ** 2 if net.constraint == "centralize_layer" else 0.0
         found.append(
             LayerWidth(
-                mean=net.bias,
                 variance=variance,
                 spread=spread,
                 bias_variance=law.bias_variance(layer.plan.fan_in) if law.bias_variance else 0.0,

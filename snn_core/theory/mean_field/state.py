@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snn_core.activations import Activation, gaussian_moments
+from snn_core.activations import Activation
 from snn_core.datasets import InputLaw
-from snn_core.gaussian import GaussianMoments
 from snn_core.settings import NetworkSpec
+from snn_core.theory.mean_field.interpolation import moments_along, moments_at
 
 __all__ = [
     "State",
@@ -22,7 +22,6 @@ __all__ = [
     "has_settled",
     "input_state",
     "mean_of",
-    "moments_at",
     "over_positions",
     "unknown_state",
 ]
@@ -31,9 +30,6 @@ EPSILON = 1e-5  # of every normalization layer, inside the root
 SETTLED = (
     4.0 * np.finfo(float).eps
 )  # of the second moment: what a layer may still move by rounding
-LOG_STEP = 0.035  # of interpolation nodes in log variance; leaves 1e-9
-NARROWEST = 1e-10  # range in log variance; nodes closer together would round to one
-OFFSETS = np.arange(6.0)
 
 
 @dataclass(frozen=True)
@@ -135,75 +131,25 @@ def unknown_state(samples: int, size: int) -> State:
     return State(nothing, nothing, np.full((samples, samples), np.nan))
 
 
-@functools.lru_cache(maxsize=4096)
-def moments_at(act: Activation, mean: float, variance: float) -> GaussianMoments:
-    """Returns the moments of one Gaussian; a deep network asks for a fixed point's often."""
-    moments = gaussian_moments(act, mean, variance)
-    for field in moments:
-        field.setflags(write=False)
-    return moments
-
-
 def after_activation(
     act: Activation, mean: np.ndarray, variance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns E f, E f^2 and E f'^2 at every z ~ N(mean, variance), each ``(K, h, w)``.
-
-    Equal points are computed once, and many different ones are interpolated.
-    """
+    """Returns E f, E f^2 and E f'^2 at every z ~ N(mean, variance), each ``(K, h, w)``."""
     if mean.size == variance.size == 1 and np.isfinite(mean + variance).item():
         m = moments_at(act, mean.item(), variance.item())
-        e, e2, d2 = np.array([m.mean, m.second_moment, m.derivative_second_moment]).reshape(
-            3, 1, 1, 1
-        )
+        e, e2, d2 = np.array([m.mean, m.second_moment, m.derivative_second_moment])[
+            :, None, None, None
+        ]
         return e, e2, d2
     shape = np.broadcast_shapes(mean.shape, variance.shape)
     rows = np.full((3, *shape), np.nan)
-    known = np.isfinite(mean + variance)
-    centre, spread = np.broadcast_to(mean, shape)[known], np.broadcast_to(variance, shape)[known]
-    values = np.empty((3, centre.size))
-    for m in np.unique(centre):
-        here = centre == m
-        values[:, here] = _moments_at(act, float(m), spread[here])
-    rows[:, known] = values
+    centre, spread = np.broadcast_to(mean, shape), np.broadcast_to(variance, shape)
+    known = np.isfinite(centre + spread)
+    for value in np.unique(centre[known]):
+        here = known & (centre == value)
+        m = moments_along(act, float(value), spread[here])
+        rows[:, here] = m.mean, m.second_moment, m.derivative_second_moment
     return rows[0], rows[1], rows[2]
-
-
-def _moments_at(act: Activation, mean: float, variance: np.ndarray) -> np.ndarray:
-    """Returns E f, E f^2, E f'^2 ``(3, points)`` for variances ``(points,)``."""
-    some = variance > 0.0  # variance 0 is computed, never interpolated
-    logs, result = np.log(variance[some]), np.empty((3, variance.size))
-    if not some.all():
-        result[:, ~some] = _exact(act, mean, np.zeros(1))
-    if not logs.size:
-        return result
-    low, high = float(logs.min()), float(logs.max())
-    nodes = np.linspace(low, high, int((high - low) / LOG_STEP) + OFFSETS.size)
-    if logs.size > 4 * nodes.size and high - low > NARROWEST:
-        result[:, some] = _interpolated(nodes, _exact(act, mean, np.exp(nodes)), logs)
-        return result
-    # Sums over taps leave noise in the last digits of what is equal in truth.
-    logs, where = np.unique(np.round(logs, 12), return_inverse=True)
-    result[:, some] = _exact(act, mean, np.exp(logs))[:, where]
-    return result
-
-
-def _exact(act: Activation, mean: float, variance: np.ndarray) -> np.ndarray:
-    m = gaussian_moments(act, mean, variance)
-    return np.stack([m.mean, m.second_moment, m.derivative_second_moment])
-
-
-def _interpolated(nodes: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Returns rows of values, given on even nodes, at other points: six-point Lagrange."""
-    position = (at - nodes[0]) / (nodes[1] - nodes[0])
-    left = np.clip(position.astype(int) - 2, 0, nodes.size - OFFSETS.size)
-    distance = (position - left) - OFFSETS[:, None]
-    table, result = values.T, np.zeros((at.size, len(values)))
-    for j, offset in enumerate(OFFSETS):
-        others = OFFSETS != offset
-        weight = np.multiply.reduce(distance[others]) / np.prod(offset - OFFSETS[others])
-        result += weight[:, None] * table[left + j]
-    return result.T
 
 
 def after_dropout(net: NetworkSpec, act: Activation, state: State) -> State:

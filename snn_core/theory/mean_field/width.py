@@ -16,7 +16,7 @@ import numpy as np
 
 from snn_core.activations import Activation
 from snn_core.theory.mean_field.hermite import ORDERS, coefficients, powers_of
-from snn_core.theory.mean_field.state import moments_at
+from snn_core.theory.mean_field.interpolation import moments_along
 
 __all__ = ["LayerWidth", "PairScatter", "bands", "input_scatter"]
 
@@ -26,7 +26,7 @@ class LayerWidth:
     """One dense layer, to the finite-width theory.
 
     Attributes:
-        mean, variance: Of z.
+        variance: Of z.
         spread: A of its rows, the factor from P to the variance of z.
         bias_variance: The part of the variance that is the bias's.
         units: Its outputs.
@@ -34,7 +34,6 @@ class LayerWidth:
             as a whole is centralized: it can't scatter the average over units.
     """
 
-    mean: float
     variance: float
     spread: float
     bias_variance: float
@@ -104,14 +103,14 @@ def input_scatter(
 
 @np.errstate(all="ignore")  # what overflows, of an activation that grows fast, is NaN here
 def bands(
-    act: Activation, start: PairScatter, layers: tuple[LayerWidth, ...]
+    act: Activation, bias: float, start: PairScatter, layers: tuple[LayerWidth, ...]
 ) -> tuple[PairScatter, ...]:
     """Returns the scatter at the input and after every layer, ``depth + 1``."""
-    points = np.array([(layer.mean, layer.variance) for layer in layers]).reshape(-1, 2)
-    points, where = np.unique(points, axis=0, return_inverse=True)  # in a settled network few
-    local = _locals(act, points)
+    variances = np.array([layer.variance for layer in layers])
+    variances, where = np.unique(variances, return_inverse=True)  # in a settled network few
+    local = _locals(act, bias, variances)
     found = [start]
-    for layer, at in zip(layers, where.ravel(), strict=True):
+    for layer, at in zip(layers, where, strict=True):
         found.append(_through(layer, local[at], found[-1]))
     return tuple(found)
 
@@ -138,23 +137,22 @@ class _Local:
     series: np.ndarray
 
 
-def _locals(act: Activation, points: np.ndarray) -> list[_Local]:
-    """Returns the activation's part at every mean and variance of z, ``(points, 2)``."""
-    coefficient = coefficients(act, *points.T, powers=4)
+def _locals(act: Activation, mean: float, variance: np.ndarray) -> list[_Local]:
+    """Returns the activation's part at every variance of z ``(points,)``."""
+    coefficient = coefficients(act, np.full_like(variance, mean), variance, powers=4)
     a, b, d = coefficient[:3]
     k = np.arange(ORDERS)
-    series = np.zeros((6, len(points), ORDERS))
+    series = np.zeros((6, variance.size, ORDERS))
     series[:4] = a * a, b * b, d * a, a * b
     series[4, :, :-1] = np.sqrt(k[1:]) * a[:, :-1] * a[:, 1:]
     # At fixed c, 2 q da_k/dq = k a_k + sqrt((k + 1)(k + 2)) a_{k+2}.
     series[5] = k * a * a
     series[5, :, :-2] += np.sqrt(k[1:-1] * k[2:]) * a[:, 2:] * a[:, :-2]
     series[5, :, -2:] = 0.0
-    found = []
     first = np.moveaxis(coefficient[..., :2], 0, 1).tolist()
-    for index, (mean, variance) in enumerate(points.tolist()):
+    found, slopes = [], moments_along(act, mean, variance).jacobian[:, :, 1].tolist()
+    for index, (by_mean, by_variance) in enumerate(slopes):
         f, square, cube, fourth = first[index]
-        by_mean, by_variance = moments_at(act, mean, variance).jacobian[:, 1].tolist()
         slope = by_variance + 2.0 * f[0] * by_mean
         found.append(_Local(f, square, cube, fourth[0], slope, by_mean, series[:, index]))
     return found
