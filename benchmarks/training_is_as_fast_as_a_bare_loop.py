@@ -21,9 +21,9 @@ from torch import nn
 from benchmarks.rounds import interleave, ratio
 from snn_core.settings import Experiment, NetworkSpec, TrainingSpec
 from snn_core.train.arm import Arm, start_arm
-from snn_core.train.crew import side_by_side
-from snn_core.train.notes import notes_of
-from snn_core.train.team import advance
+from snn_core.train.seed_group import advance
+from snn_core.train.statistics import notes_of
+from snn_core.train.thread_pool import side_by_side
 
 FOREVER = 1_000_000
 SHAPES = ((16, 64), (32, 32))

@@ -25,9 +25,9 @@ from snn_core.train import (
     start,
     train,
 )
-from snn_core.train.ensemble import Ensemble, effective, run_pass
+from snn_core.train.networks import Ensemble, effective, run_pass
 from snn_core.train.result import ArmSnapshot, Snapshot
-from snn_core.train.team import evaluate
+from snn_core.train.seed_group import evaluate
 
 TRAINING = TrainingSpec(
     steps=40, batch_size=32, learning_rate=0.03, record_every=10, statistics_every=20

@@ -27,16 +27,16 @@ from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Stopped
 from snn_core.settings import Experiment, NetworkSpec, TrainingSpec, constraint_of, rate_at
 from snn_core.train import Snapshot, resume, rewind, start, state_of, train
 from snn_core.train import arm as arm_module
-from snn_core.train import crew as crew_module
-from snn_core.train import ensemble as ensemble_module
-from snn_core.train import team as team_module
+from snn_core.train import networks as ensemble_module
+from snn_core.train import seed_group as team_module
+from snn_core.train import thread_pool as crew_module
 from snn_core.train.arm import Arm
-from snn_core.train.crew import Crew, side_by_side
-from snn_core.train.ensemble import Trace, effective
-from snn_core.train.notes import notes_of, sums_of
-from snn_core.train.optimize import losses
-from snn_core.train.task import Batch, Order, batch_at, task_of
-from snn_core.train.team import Team, advance, back_and_forth, evaluate, look, team_of
+from snn_core.train.data import Batch, Order, batch_at, task_of
+from snn_core.train.networks import Trace, effective
+from snn_core.train.seed_group import Team, advance, back_and_forth, evaluate, look, team_of
+from snn_core.train.statistics import notes_of, sums_of
+from snn_core.train.step import losses
+from snn_core.train.thread_pool import Crew, side_by_side
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adadelta")
 TRAINING = TrainingSpec(steps=6, batch_size=16, record_every=2, statistics_every=3)

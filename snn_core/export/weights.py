@@ -10,8 +10,8 @@ from torch import Tensor
 from snn_core.settings import Experiment, to_json
 from snn_core.tables import number
 from snn_core.train import Checkpoint
-from snn_core.train.pictures import step_of
-from snn_core.train.run import weights_in_use
+from snn_core.train.inspect import step_of
+from snn_core.train.training import weights_in_use
 
 __all__ = ["FORMAT", "weights_safetensors"]
 

@@ -15,11 +15,11 @@ import torch
 
 from snn_core.cost import CORES, MEMORY_SHARE, available_bytes, update_seconds
 from snn_core.settings import Experiment, plan_of, rate_at
-from snn_core.train.crew import Crew, side_by_side
-from snn_core.train.notes import Sums, notes_of
+from snn_core.train.data import Rows, Task, task_of
 from snn_core.train.result import ArmSnapshot
-from snn_core.train.task import Rows, Task, task_of
-from snn_core.train.team import Fault, Team, advance, evaluate, look, team_of
+from snn_core.train.seed_group import Fault, Team, advance, evaluate, look, team_of
+from snn_core.train.statistics import Sums, notes_of
+from snn_core.train.thread_pool import Crew, side_by_side
 
 __all__ = ["Arm", "approach", "next_record", "proceed", "start_arm"]
 

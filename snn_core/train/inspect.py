@@ -16,8 +16,8 @@ from torch import Tensor
 from snn_core.network import Layer, forward
 from snn_core.settings import constraint_of, input_shape
 from snn_core.tables import number
-from snn_core.train.ensemble import Ensemble, layers_of, run_pass
-from snn_core.train.run import Checkpoint, Run
+from snn_core.train.networks import Ensemble, layers_of, run_pass
+from snn_core.train.training import Checkpoint, Run
 
 __all__ = [
     "ROOM",

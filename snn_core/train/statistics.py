@@ -19,7 +19,7 @@ from snn_core.activations import Activation
 from snn_core.activations.activation import unit_gradient
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU
 from snn_core.statistics import pooled_moments
-from snn_core.train.ensemble import Trace
+from snn_core.train.networks import Trace
 
 __all__ = ["Notes", "Sums", "notes_of", "sums_of"]
 

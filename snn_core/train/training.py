@@ -15,9 +15,9 @@ from torch import Tensor
 from snn_core.propagate import Stopped
 from snn_core.settings import Experiment, constraint_of
 from snn_core.train.arm import Arm, approach, next_record, proceed, start_arm
-from snn_core.train.ensemble import parametrized, project_
+from snn_core.train.networks import parametrized, project_
 from snn_core.train.result import ArmSnapshot, Snapshot
-from snn_core.train.team import Fault, Team
+from snn_core.train.seed_group import Fault, Team
 
 __all__ = [
     "Checkpoint",

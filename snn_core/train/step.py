@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import SGD, Adadelta, Adam, AdamW, Optimizer, RMSprop
 
 from snn_core.settings import TrainingSpec
-from snn_core.train.task import Batch
+from snn_core.train.data import Batch
 
 __all__ = ["clip_", "losses", "losses_by_hand", "optimizer_of", "remembers_steps", "scores"]
 

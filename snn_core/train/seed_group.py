@@ -19,8 +19,9 @@ from snn_core.activations import Activation
 from snn_core.network import generator
 from snn_core.propagate import Stopped
 from snn_core.settings import Experiment
-from snn_core.train.dense import Room, by_hand, is_plain, room_of
-from snn_core.train.ensemble import (
+from snn_core.train.data import Batch, Order, Rows, Task, batch_at
+from snn_core.train.manual_backward import Room, by_hand, is_plain, room_of
+from snn_core.train.networks import (
     Ensemble,
     Trace,
     draw,
@@ -30,8 +31,8 @@ from snn_core.train.ensemble import (
     project_,
     run_pass,
 )
-from snn_core.train.notes import Sums, sums_of
-from snn_core.train.optimize import (
+from snn_core.train.statistics import Sums, sums_of
+from snn_core.train.step import (
     clip_,
     losses,
     losses_by_hand,
@@ -39,7 +40,6 @@ from snn_core.train.optimize import (
     remembers_steps,
     scores,
 )
-from snn_core.train.task import Batch, Order, Rows, Task, batch_at
 
 __all__ = ["Fault", "Team", "advance", "back_and_forth", "evaluate", "look", "team_of"]
 

@@ -13,9 +13,9 @@ from snn_core.network import forward
 from snn_core.statistics import flat, pooled_moments, spread_sample
 from snn_core.tables import number
 from snn_core.train.arm import SHOWN_ROWS
-from snn_core.train.ensemble import Ensemble, effective, layers_of
-from snn_core.train.pictures import ROOM, chunks, networks_at, step_of
-from snn_core.train.run import Checkpoint, Run
+from snn_core.train.inspect import ROOM, chunks, networks_at, step_of
+from snn_core.train.networks import Ensemble, effective, layers_of
+from snn_core.train.training import Checkpoint, Run
 
 __all__ = ["Histogram", "Histograms", "histograms"]
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from snn_core.activations import Activation
 from snn_core.propagate import Stopped
-from snn_core.train.ensemble import Ensemble, Trace, is_slow
+from snn_core.train.networks import Ensemble, Trace, is_slow
 
 __all__ = ["Room", "by_hand", "is_plain", "room_of"]
 
