@@ -252,7 +252,38 @@ def test_mixup_is_the_loss_of_mixed_targets() -> None:
     share = mixed.share[..., None]
     target = share * hot[mixed.y] + (1 - share) * hot[mixed.other]
     expected = -(target * logits.log_softmax(2)).sum(2).mean(1)
-    assert torch.allclose(losses(logits, mixed, 0.0, False), expected)
+    assert torch.allclose(losses(logits, mixed, 0.0, False)[0], expected)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("regression", [False, True])
+def test_losses_and_their_gradient_are_torchs(
+    smoothing: float, mixed: bool, regression: bool
+) -> None:
+    source, classes = torch.Generator().manual_seed(1), 1 if regression else 3
+    outputs = torch.randn(2, 16, classes, generator=source, dtype=torch.float64)
+
+    def targets() -> torch.Tensor:
+        if regression:
+            return torch.randn(2, 16, generator=source, dtype=torch.float64)
+        return torch.randint(classes, (2, 16), generator=source)
+
+    def torchs(y: torch.Tensor) -> torch.Tensor:
+        if regression:
+            return nn.functional.mse_loss(leaf.squeeze(2), y, reduction="none")
+        return nn.functional.cross_entropy(
+            leaf.transpose(1, 2), y, reduction="none", label_smoothing=smoothing
+        )
+
+    share = torch.tensor([[0.3], [0.8]], dtype=torch.float64)
+    y, other, leaf = targets(), targets(), outputs.clone().requires_grad_()
+    batch = Batch(outputs, y, other, share) if mixed else Batch(outputs, y)
+    expected = share * torchs(y) + (1 - share) * torchs(other) if mixed else torchs(y)
+    expected.mean(1).sum().backward()
+    found, gradient = losses(outputs, batch, smoothing, regression)
+    assert torch.allclose(found, expected.mean(1).detach())
+    assert torch.allclose(gradient, leaf.grad)
 
 
 # Constraints

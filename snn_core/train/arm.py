@@ -300,7 +300,8 @@ def evaluate(group: SeedGroup, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         x = x.expand(seeds, *x.shape)
         outputs = run_pass(net, x, quiet=True).outputs
         regression = group.task.regression
-        loss += y.shape[1] * losses(outputs, Batch(x, y), 0.0, regression).double().cpu()
+        each, _ = losses(outputs, Batch(x, y), 0.0, regression)
+        loss += y.shape[1] * each.double().cpu()
         score += _scores(outputs, y, regression).sum(1, dtype=torch.float64).cpu()
     loss, score = loss / len(rows.y), score / len(rows.y)
     if group.task.regression:

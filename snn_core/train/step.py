@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import SGD, Adadelta, Adam, AdamW, Optimizer, RMSprop
 
@@ -194,7 +193,7 @@ def gradients(group: SeedGroup, noting: bool = False) -> tuple[float, Trace | No
     setting = {"batch": batch, "smoothing": smoothing, "regression": regression}
     if group.manual:
         group.buffers = group.buffers or buffers_of(net, group.order.size)
-        top = partial(losses_and_slopes, **setting)
+        top = partial(losses, **setting)
         return manual_backward(net, group.buffers, batch.x, top, noting)
     for leaf in net.leaves():
         leaf.requires_grad_(True).grad = None
@@ -202,10 +201,10 @@ def gradients(group: SeedGroup, noting: bool = False) -> tuple[float, Trace | No
     layers: list[Tensor] = [torch.empty(0)] * len(found.h)
     for index, h in enumerate(found.h):
         h.register_hook(lambda g, index=index: layers.__setitem__(index, g))
-    total = losses(found.outputs, **setting).sum()
-    total.backward()
+    each, slope = losses(found.outputs.detach(), **setting)
+    found.outputs.backward(slope)
     trace = Trace(_stacked(found.h), _stacked(found.z), _stacked(layers)) if noting else None
-    return float(total.detach()), trace
+    return float(each.sum()), trace
 
 
 def _stacked(layers: Sequence[Tensor]) -> list[Tensor]:
@@ -299,34 +298,14 @@ def clip_(leaves: Sequence[Tensor], limit: float) -> None:
         g.mul_(factor.reshape(1, -1, *[1] * (g.dim() - 2)))
 
 
-def losses(outputs: Tensor, batch: Batch, smoothing: float, regression: bool) -> Tensor:
-    """Returns every seed's mean loss over its rows, ``(seeds,)``.
-
-    Cross entropy in nats, or the squared error of a regression. Only the sum over seeds is
-    differentiated; a seed's gradient is that of its own loss, since seeds share nothing.
-    """
-    own = _each(outputs, batch.y, smoothing, regression)
-    if batch.other is not None and batch.share is not None:
-        other = _each(outputs, batch.other, smoothing, regression)
-        own = batch.share * own + (1.0 - batch.share) * other
-    return own.mean(1)
-
-
-def _each(outputs: Tensor, y: Tensor, smoothing: float, regression: bool) -> Tensor:
-    if regression:
-        return (outputs.squeeze(2) - y).square()
-    flat = F.cross_entropy(
-        outputs.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=smoothing
-    )
-    return flat.view(y.shape)
-
-
-def losses_and_slopes(
+def losses(
     outputs: Tensor, batch: Batch, smoothing: float, regression: bool
 ) -> tuple[Tensor, Tensor]:
-    """Returns `losses` and the gradient of their sum from the outputs, in a few kernels.
+    """Returns every seed's mean loss over its rows, ``(seeds,)``, and the gradient of their sum.
 
-    Of cross entropy: softmax less the targets' shares, over the number of rows.
+    Cross entropy in nats, or the squared error of a regression. The gradient is the outputs', in
+    a few kernels: of cross entropy softmax less the targets' shares, over the number of rows. A
+    seed's is that of its own loss, since seeds share nothing.
     """
     rows, classes = outputs.shape[1:]
     targets: list[tuple[Tensor, Tensor | float]] = [(batch.y, 1.0)]
@@ -348,5 +327,5 @@ def losses_and_slopes(
         place, weight = y.unsqueeze(2), (smoothing - 1.0) * share
         hit = logs.gather(2, place).squeeze(2)
         each = each + weight * hit
-        slope.scatter_add_(2, place, (torch.ones_like(hit) * weight).unsqueeze(2))
+        slope.scatter_add_(2, place, hit.new_ones(()).mul(weight).expand_as(hit).unsqueeze(2))
     return each.mean(1), slope.div_(rows)
