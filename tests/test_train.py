@@ -140,6 +140,16 @@ def test_seeds_have_their_own_weights_and_order_in_an_ensemble_of_any_size() -> 
     assert not torch.equal(few.order.at(0)[0], few.order.at(0)[1])
 
 
+def test_a_first_update_has_its_optimizer_which_remembers_for_the_group() -> None:
+    group = group_of(SMALL, task_of(SMALL), (0, 1))
+    first = group.optimizer
+    assert first is not None  # torch takes a second to make a process's first
+    advance(group, 1, lambda step: 0.01)
+    assert group.optimizer is first
+    for leaf, kept in zip(group.net.leaves(), group.memory, strict=True):
+        assert kept is first.state[leaf] and kept["momentum_buffer"].shape == leaf.shape
+
+
 def test_an_epoch_shows_every_row_once() -> None:
     rows = len(task_of(SMALL).train.y)
     order = Order(SMALL, (0, 1), rows)

@@ -81,7 +81,9 @@ def group_of(experiment: Experiment, task: Task, seeds: Sequence[int]) -> SeedGr
     """Returns the seeds before their first update."""
     order = Order(experiment, seeds, len(task.train.y))
     net = draw(experiment, seeds, task.outputs, batch_at(order, task.train, 0).x)
-    return SeedGroup(net, task, order, [{} for _ in net.leaves()], is_plain(net))
+    group = SeedGroup(net, task, order, [{} for _ in net.leaves()], is_plain(net))
+    _optimizer_of(group, 0.0)  # a process's first takes a second, which no update should
+    return group
 
 
 def resumed(group: SeedGroup, experiment: Experiment | None = None) -> SeedGroup:
