@@ -502,6 +502,8 @@ def test_a_run_goes_back_and_on_as_it_did(name: str) -> None:
     assert [s.step for s in again] == [4, 6]
     assert all(equal(a, b) for a, b in zip(shots[3:], again, strict=True))
     assert [c.step for c in back.checkpoints] == [0, 2, 3, 4, 6]
+    once_more = list(train(rewind(run, 3)))  # going on has not touched what it started from
+    assert all(equal(a, b) for a, b in zip(again, once_more, strict=True))
     with pytest.raises(ValueError, match="No checkpoint"):
         rewind(run, -1)
 

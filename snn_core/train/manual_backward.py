@@ -48,7 +48,7 @@ class Buffers:
     blocks: Trace
     z: list[Tensor]
     h: list[Tensor]
-    pulls: list[Tensor]
+    gradients: list[Tensor]
     leaves: list[tuple[Tensor, Tensor]]  # a parameter and its gradient
     weights: list[Tensor]
     turned: list[Tensor]  # W^T
@@ -68,7 +68,7 @@ def buffers_of(net: Networks, rows: int) -> Buffers:
     plans, seeds = [layer.plan for layer in net.shapes], len(net.seeds)
     widths = [(k, len([*some])) for k, some in itertools.groupby(plan.outputs for plan in plans)]
     kinds_kept = 2 if net.shapes[0].activation.pull else 3  # h tells the slope, so z need not stay
-    h, pulls, *z = (
+    h, gradients, *z = (
         [net.head_bias.new_empty(count, seeds, rows, width) for width, count in widths]
         for _ in range(kinds_kept)
     )
@@ -76,10 +76,10 @@ def buffers_of(net: Networks, rows: int) -> Buffers:
     weights = _matrices([*net.weights, net.head_weight], alone)
     biases = _matrices([*net.biases, net.head_bias], alone)
     return Buffers(
-        blocks=Trace(h, z[0] if z else [], pulls),
+        blocks=Trace(h, z[0] if z else [], gradients),
         z=_matrices(z[0], alone) if z else own_h,
         h=own_h,
-        pulls=_matrices(pulls, alone),
+        gradients=_matrices(gradients, alone),
         leaves=pairs,
         weights=weights,
         turned=[weight.mT for weight in weights],
@@ -122,14 +122,14 @@ def manual_backward(
     outputs = affine(buffers.biases[last], h[last], buffers.turned[last])
     each, g = top(outputs.unsqueeze(0) if alone else outputs)
     g, vjp = g.squeeze(0) if alone else g, _vjp(activation)
-    pulls = [torch.empty_like(h[0]), *buffers.pulls] if keep else [None] * (last + 1)
+    gradients = [torch.empty_like(h[0]), *buffers.gradients] if keep else [None] * (last + 1)
     for index in range(last, -1, -1):
         if buffers.slow[index]:
             ask(net)
         product(g.mT, h[index], out=buffers.weight_grads[index])
         torch.sum(g, -2, out=buffers.bias_grads[index])
         if index or keep:
-            g = product(g, buffers.weights[index], out=pulls[index])
+            g = product(g, buffers.weights[index], out=gradients[index])
         if index:
             g = vjp(g, buffers.z[index - 1])
     total = float(each.sum())
