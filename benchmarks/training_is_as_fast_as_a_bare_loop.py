@@ -21,9 +21,9 @@ from torch import nn
 from benchmarks.rounds import interleave, ratio
 from snn_core.settings import Experiment, NetworkSpec, TrainingSpec
 from snn_core.train.arm import Arm, start_arm
-from snn_core.train.crew import side_by_side
-from snn_core.train.notes import notes_of
-from snn_core.train.team import advance
+from snn_core.train.statistics import layer_statistics
+from snn_core.train.step import advance
+from snn_core.train.thread_pool import side_by_side
 
 FOREVER = 1_000_000
 SHAPES = ((16, 64), (32, 32))
@@ -32,7 +32,7 @@ BATCH, RATE = 128, 0.001
 
 def bare_loop(arm: Arm, steps: int) -> Callable[[], None]:
     """The loop a person writes, for one network of the arm's shapes."""
-    net, task = arm.teams[0].net, arm.task
+    net, task = arm.groups[0].net, arm.task
     parts: list[nn.Module] = []
     for shape in net.shapes:
         plan = shape.plan
@@ -44,7 +44,7 @@ def bare_loop(arm: Arm, steps: int) -> Callable[[], None]:
     module = nn.Sequential(*parts, nn.Flatten(), nn.Linear(net.head.plan.inputs, task.outputs))
     optimizer = torch.optim.SGD(module.parameters(), lr=RATE, momentum=0.9, fused=True)
     x, y = task.train
-    size = arm.teams[0].order.size
+    size = arm.groups[0].order.size
 
     def train() -> None:
         order = torch.randperm(len(y))
@@ -63,10 +63,10 @@ def keras_loop(arm: Arm, steps: int) -> Callable[[], None]:
     os.environ["KERAS_BACKEND"] = "torch"
     import keras
 
-    layers, (x, y), size = keras.layers, arm.task.train, arm.teams[0].order.size
+    layers, (x, y), size = keras.layers, arm.task.train, arm.groups[0].order.size
     channels = {"padding": "same", "data_format": "channels_first"}
     parts, images = [keras.Input(x.shape[1:])], x.dim() > 2
-    for shape in arm.teams[0].net.shapes:
+    for shape in arm.groups[0].net.shapes:
         plan = shape.plan
         if plan.kind == "conv":
             parts.append(layers.Conv2D(plan.outputs, 3, activation="selu", **channels))
@@ -108,20 +108,18 @@ def print_keras(seconds: Mapping[str, list[float]]) -> None:
 def ours(arm: Arm, steps: int, noting: bool = False) -> Callable[[], None]:
     """So many updates of all the arm's seeds, with statistics at every one where noting."""
 
-    activation = arm.teams[0].net.shapes[0].activation
+    activation = arm.groups[0].net.shapes[0].activation
 
     def train() -> None:
         for _ in range(steps if noting else 1):
             target = arm.step + (1 if noting else steps)
             sums = side_by_side(
-                arm.crew,
-                arm.teams,
-                lambda team, target=target: advance(
-                    team, target, lambda step: RATE, noting, lambda: False
-                ),
+                arm.pool,
+                arm.groups,
+                lambda group, target=target: advance(group, target, lambda step: RATE, noting),
             )
             if noting:
-                notes_of(activation, [each for each in sums if each is not None])
+                layer_statistics(activation, [each for each in sums if each is not None])
 
     return train
 

@@ -142,7 +142,7 @@ def test_squares_beyond_float32_do_no_harm(name: str, size: float) -> None:
 
 @over_entries
 @over_shapes
-def test_the_differentiable_twin_is_the_projection(
+def test_applying_is_the_projection_and_leaves_the_weight(
     entry: Constraint, shape: tuple[int, ...]
 ) -> None:
     weight = random_weight(shape)
@@ -157,14 +157,20 @@ def test_the_differentiable_twin_is_the_projection(
 
 @over_entries
 @pytest.mark.parametrize("shape", [(2, 3, 5), (2, 5, 3), (1, 3, 3), (2, 3, 2, 3, 3)])
-def test_the_differentiable_twin_has_the_right_gradient(
-    entry: Constraint, shape: tuple[int, ...]
-) -> None:
+def test_applying_has_the_right_gradient(entry: Constraint, shape: tuple[int, ...]) -> None:
     weight = random_weight(shape).double()
     assert torch.autograd.gradcheck(entry.apply, (weight.requires_grad_(),))
     if entry.name == "orthogonal":  # also where all singular values are one
         flat = entry.project_(weight.detach().clone()).requires_grad_()
         assert torch.autograd.gradcheck(entry.apply, (flat,))
+
+
+@over_entries
+@pytest.mark.parametrize("fill", [0.0, 0.1])
+def test_the_gradient_at_equal_weights_is_finite(entry: Constraint, fill: float) -> None:
+    weight = torch.full((2, 5, 7), fill, requires_grad=True)
+    entry.apply(weight).sum().backward()
+    assert weight.grad is not None and float(weight.grad.abs().max()) < 1e3
 
 
 @over_entries

@@ -25,9 +25,9 @@ from snn_core.train import (
     start,
     train,
 )
-from snn_core.train.ensemble import Ensemble, effective, run_pass
+from snn_core.train.arm import evaluate
+from snn_core.train.networks import Networks, effective, run_pass
 from snn_core.train.result import ArmSnapshot, Snapshot
-from snn_core.train.team import evaluate
 
 TRAINING = TrainingSpec(
     steps=40, batch_size=32, learning_rate=0.03, record_every=10, statistics_every=20
@@ -58,7 +58,7 @@ def trained(*experiments: Experiment) -> Run:
     return run
 
 
-def outputs(nets: Iterable[Ensemble], x: torch.Tensor) -> torch.Tensor:
+def outputs(nets: Iterable[Networks], x: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
         parts = [run_pass(net, x.expand(len(net.seeds), *x.shape), quiet=True) for net in nets]
     return torch.cat([part.outputs for part in parts])
@@ -80,9 +80,13 @@ def test_networks_at_the_last_checkpoint_are_the_live_ones(
     run = trained(changed(experiment, **settings))
     nets = networks_at(run, 0, run.checkpoints[-1])
     x = run.arms[0].task.validation.x
-    live = [team.net for team in run.arms[0].teams]
+    live = [group.net for group in run.arms[0].groups]
     assert torch.equal(outputs(nets, x), outputs(live, x))
-    kept = {leaf.data_ptr() for team in run.checkpoints[-1].arms[0].teams for leaf in team.leaves}
+    kept = {
+        leaf.data_ptr()
+        for group in run.checkpoints[-1].arms[0].groups
+        for leaf in group.net.leaves()
+    }
     assert {leaf.data_ptr() for net in nets for leaf in net.leaves()} == kept  # nothing copied
     first = networks_at(run, 0, run.checkpoints[0])
     assert not torch.equal(outputs(first, x), outputs(live, x))
@@ -141,7 +145,7 @@ def test_the_boundary_classifies_the_rows_as_the_score_says(normalization: str) 
     rows = np.abs(found.points[:, 1:] - found.y).argmin(1)
     columns = np.abs(found.points[:, :1] - found.x).argmin(1)
     right = found.probability[rows, columns].argmax(1) == found.labels
-    scores = [evaluate(team, arm.task.train, lambda: False)[1] for team in arm.teams]
+    scores = [evaluate(group, arm.task.train)[1] for group in arm.groups]
     assert np.concatenate(scores).mean() > 0.85
     assert right.mean() == pytest.approx(np.concatenate(scores).mean(), abs=0.04)
     inside = (np.ptp(found.x), np.ptp(found.y)) / np.ptp(arm.task.train.x.numpy(), axis=0)
@@ -151,11 +155,12 @@ def test_the_boundary_classifies_the_rows_as_the_score_says(normalization: str) 
 
 def test_the_boundary_is_the_seeds_own_softmax_on_the_grid() -> None:
     run = trained(MOONS)
+    live = [group.net for group in run.arms[0].groups]
     found = decision_boundary(run, 0, run.checkpoints[-1], size=5)
     for row, y in enumerate(found.y):
         for column, x in enumerate(found.x):
             point = torch.tensor([[x, y]], dtype=torch.float32)
-            each = outputs([t.net for t in run.arms[0].teams], point)[:, 0].double().softmax(1)
+            each = outputs(live, point)[:, 0].double().softmax(1)
             assert np.allclose(found.probability[row, column], each.mean(0), atol=1e-6)
             votes = np.bincount(each.argmax(1).numpy(), minlength=2)
             assert found.disagreement[row, column] == pytest.approx(1 - votes.max() / 4)
@@ -176,13 +181,13 @@ def test_a_seed_that_is_not_finite_has_no_say() -> None:
     run = trained(MOONS)
     last = run.checkpoints[-1]
     whole = decision_boundary(run, 0, last, size=8)
-    weight = last.arms[0].teams[0].leaves[0]
+    weight = last.arms[0].groups[0].net.weights[0]
     weight[:, 0] = torch.nan
     found = decision_boundary(run, 0, last, size=8)
     assert np.isfinite(found.probability).all() and (found.disagreement <= 0.5).all()
     assert not np.array_equal(found.probability, whole.probability)
-    for team in last.arms[0].teams:
-        team.leaves[0].fill_(torch.nan)
+    for group in last.arms[0].groups:
+        group.net.weights[0].fill_(torch.nan)
     found = decision_boundary(run, 0, last, size=8)
     assert np.isnan(found.probability).all() and np.isnan(found.disagreement).all()
 
@@ -215,7 +220,7 @@ def test_histograms_are_those_of_the_live_weights_and_activations(
         found = histograms(run, 0, run.checkpoints[-1], layer)
         weights, activations = [], []
         with torch.no_grad():
-            for net in (team.net for team in arm.teams):
+            for net in (group.net for group in arm.groups):
                 weights.append([w for part in effective(net) for w in part][layer - 1].flatten())
                 passed = run_pass(net, x.expand(len(net.seeds), *x.shape), quiet=True, keep=True)
                 activations.append(passed.h[layer].flatten())
@@ -240,8 +245,8 @@ def test_histograms_are_those_of_the_live_weights_and_activations(
 )
 def test_a_law_of_one_value_has_a_range(fill: float, low: float, high: float) -> None:
     run = trained(changed(MOONS, steps=1))
-    for team in run.checkpoints[-1].arms[0].teams:
-        team.leaves[0].fill_(fill)
+    for group in run.checkpoints[-1].arms[0].groups:
+        group.net.weights[0].fill_(fill)
     law = histograms(run, 0, run.checkpoints[-1], 1).weights
     assert (law.edges[0], law.edges[-1]) == pytest.approx((low, high), rel=1e-3)
     assert (law.density * np.diff(law.edges)).sum() == pytest.approx(1.0)
@@ -251,13 +256,13 @@ def test_a_law_of_one_value_has_a_range(fill: float, low: float, high: float) ->
 def test_numbers_that_are_not_finite_are_counted_not_drawn() -> None:
     run = trained(changed(MOONS, steps=1))
     last = run.checkpoints[-1]
-    last.arms[0].teams[0].leaves[0][0, 0, :3] = torch.tensor([torch.nan, torch.inf])
+    last.arms[0].groups[0].net.weights[0][0, 0, :3] = torch.tensor([torch.nan, torch.inf])
     found = histograms(run, 0, last, 1)
     assert found.weights.not_finite == 6 and np.isfinite(found.weights.variance)
     assert (found.weights.density * np.diff(found.weights.edges)).sum() == pytest.approx(1.0)
     assert 0 < found.activations.not_finite < found.activations.numbers
-    for team in last.arms[0].teams:
-        team.leaves[0].fill_(torch.nan)
+    for group in last.arms[0].groups:
+        group.net.weights[0].fill_(torch.nan)
     found = histograms(run, 0, last, 2)
     assert found.activations.not_finite == found.activations.numbers
     assert np.isnan(found.activations.mean) and (found.activations.density == 0).all()

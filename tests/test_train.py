@@ -27,16 +27,14 @@ from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU, Stopped
 from snn_core.settings import Experiment, NetworkSpec, TrainingSpec, constraint_of, rate_at
 from snn_core.train import Snapshot, resume, rewind, start, state_of, train
 from snn_core.train import arm as arm_module
-from snn_core.train import crew as crew_module
-from snn_core.train import ensemble as ensemble_module
-from snn_core.train import team as team_module
-from snn_core.train.arm import Arm
-from snn_core.train.crew import Crew, side_by_side
-from snn_core.train.ensemble import Trace, effective
-from snn_core.train.notes import notes_of, sums_of
-from snn_core.train.optimize import losses
-from snn_core.train.task import Batch, Order, batch_at, task_of
-from snn_core.train.team import Team, advance, back_and_forth, evaluate, look, team_of
+from snn_core.train import networks as networks_module
+from snn_core.train import thread_pool as pool_module
+from snn_core.train.arm import Arm, evaluate
+from snn_core.train.data import Batch, Order, batch_at, task_of
+from snn_core.train.networks import Trace, effective
+from snn_core.train.statistics import layer_statistics, partial_sums
+from snn_core.train.step import SeedGroup, advance, first_sums, gradients, group_of, losses
+from snn_core.train.thread_pool import ThreadPool, side_by_side
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adadelta")
 TRAINING = TrainingSpec(steps=6, batch_size=16, record_every=2, statistics_every=3)
@@ -80,11 +78,11 @@ def equal(a: Snapshot, b: Snapshot) -> bool:
     return True
 
 
-def stepped(experiment: Experiment, seeds: Sequence[int], steps: int) -> Team:
-    team = team_of(experiment, task_of(experiment), seeds)
-    advance(team, steps, lambda step: rate_at(experiment.training, step), False, lambda: False)
-    assert team.step == steps and team.fault is None
-    return team
+def stepped(experiment: Experiment, seeds: Sequence[int], steps: int) -> SeedGroup:
+    group = group_of(experiment, task_of(experiment), seeds)
+    advance(group, steps, lambda step: rate_at(experiment.training, step))
+    assert group.step == steps and group.divergence is None
+    return group
 
 
 def last(experiment: Experiment) -> Snapshot:
@@ -122,17 +120,17 @@ def test_a_batched_step_is_that_of_every_seed_alone(
 def test_convolutions_in_threads_are_the_grouped_ones() -> None:
     steps = CNN.training.steps
     arm = start(CNN).arms[0]
-    assert len(arm.teams) == 2
+    assert len(arm.groups) == 2
     shown = last(CNN).arms[0]
     together = stepped(CNN, (0, 1), steps)
     rows = task_of(CNN).validation
     with torch.no_grad():
-        loss, _ = evaluate(together, rows, lambda: False)
+        loss, _ = evaluate(together, rows)
     assert np.allclose(shown.validation_loss, loss, rtol=1e-4)
 
 
 def test_seeds_have_their_own_weights_and_order_in_an_ensemble_of_any_size() -> None:
-    few, many = team_of(SMALL, task_of(SMALL), (0, 1)), team_of(SMALL, task_of(SMALL), (0, 1, 2))
+    few, many = group_of(SMALL, task_of(SMALL), (0, 1)), group_of(SMALL, task_of(SMALL), (0, 1, 2))
     for a, b in zip(few.net.leaves(), many.net.leaves(), strict=True):
         assert torch.equal(a, b[:, :2])
     layers = build(SMALL, (0, 1))
@@ -140,6 +138,16 @@ def test_seeds_have_their_own_weights_and_order_in_an_ensemble_of_any_size() -> 
     assert torch.equal(few.net.weights[1][1], layers[2].weight)
     assert torch.equal(few.order.at(3), many.order.at(3)[:2])
     assert not torch.equal(few.order.at(0)[0], few.order.at(0)[1])
+
+
+def test_a_first_update_has_its_optimizer_which_remembers_for_the_group() -> None:
+    group = group_of(SMALL, task_of(SMALL), (0, 1))
+    first = group.optimizer
+    assert first is not None  # torch takes a second to make a process's first
+    advance(group, 1, lambda step: 0.01)
+    assert group.optimizer is first
+    for leaf, kept in zip(group.net.leaves(), group.memory, strict=True):
+        assert kept is first.state[leaf] and kept["momentum_buffer"].shape == leaf.shape
 
 
 def test_an_epoch_shows_every_row_once() -> None:
@@ -155,16 +163,16 @@ def test_an_epoch_shows_every_row_once() -> None:
 # The ensemble is what a person would write
 
 
-def bare_modules(team: Team, experiment: Experiment) -> nn.Sequential:
+def bare_modules(group: SeedGroup, experiment: Experiment) -> nn.Sequential:
     parts: list[nn.Module] = []
-    for run, biases in zip(team.net.weights, team.net.biases, strict=True):
+    for run, biases in zip(group.net.weights, group.net.biases, strict=True):
         for weight, bias in zip(run, biases, strict=True):
             linear = nn.Linear(weight.shape[2], weight.shape[1])
             linear.weight, linear.bias = nn.Parameter(weight[0]), nn.Parameter(bias[0])
             parts += [linear, nn.SELU()]
-    head = nn.Linear(team.net.head_weight.shape[3], team.task.outputs)
-    head.weight = nn.Parameter(team.net.head_weight[0, 0].detach().clone())
-    head.bias = nn.Parameter(team.net.head_bias[0, 0].detach().clone())
+    head = nn.Linear(group.net.head_weight.shape[3], group.task.outputs)
+    head.weight = nn.Parameter(group.net.head_weight[0, 0].detach().clone())
+    head.bias = nn.Parameter(group.net.head_bias[0, 0].detach().clone())
     module = nn.Sequential(*parts, head).double()
     for parameter in module.parameters():
         parameter.data = parameter.data.clone()
@@ -178,8 +186,8 @@ def test_training_is_the_loop_that_a_person_would_write(name: str, clip: float) 
         SMALL, dtype="float64", optimizer=name, clip=clip, weight_decay=0.01, seeds=1,
         label_smoothing=0.1, schedule="warmup", warmup_steps=3, learning_rate=0.01,
     )  # fmt: skip
-    team = team_of(experiment, task_of(experiment), (0,))
-    module = bare_modules(team, experiment)
+    group = group_of(experiment, task_of(experiment), (0,))
+    module = bare_modules(group, experiment)
     kind = {
         "sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
         "rmsprop": torch.optim.RMSprop, "adadelta": torch.optim.Adadelta,
@@ -187,17 +195,17 @@ def test_training_is_the_loop_that_a_person_would_write(name: str, clip: float) 
     extra = {"momentum": 0.9} if name == "sgd" else {}
     optimizer = kind(module.parameters(), lr=0.01, weight_decay=0.01, **extra)
     for step in range(5):
-        batch = batch_at(team.order, team.task.train, step)
+        batch = batch_at(group.order, group.task.train, step)
         optimizer.zero_grad()
         logits = module(batch.x[0])
         nn.functional.cross_entropy(logits, batch.y[0], label_smoothing=0.1).backward()
         if clip:
             nn.utils.clip_grad_norm_(module.parameters(), clip)
-        for group in optimizer.param_groups:
-            group["lr"] = 0.01 * min(1.0, (step + 1) / 3)
+        for each in optimizer.param_groups:
+            each["lr"] = 0.01 * min(1.0, (step + 1) / 3)
         optimizer.step()
-    team = stepped(experiment, (0,), 5)
-    trained = bare_modules(team, experiment)
+    group = stepped(experiment, (0,), 5)
+    trained = bare_modules(group, experiment)
     for a, b in zip(module.parameters(), trained.parameters(), strict=True):
         assert torch.allclose(a, b, rtol=1e-7, atol=1e-10)
 
@@ -213,22 +221,22 @@ def test_training_is_the_loop_that_a_person_would_write(name: str, clip: float) 
     ],
     ids=str,
 )
-def test_gradients_by_hand_are_autograds(settings: dict[str, Any]) -> None:
+def test_manual_gradients_are_autograds(settings: dict[str, Any]) -> None:
     experiment = changed(SMALL, dtype="float64", width=7, **settings)
     for seeds in ((1,), (0, 1, 2)):
-        team = team_of(experiment, task_of(experiment), seeds)
-        assert team.plain
+        group = group_of(experiment, task_of(experiment), seeds)
+        assert group.manual
         with torch.no_grad():
-            team.net.biases[0][:, :, 0] -= 100.0  # a unit that gives zeros, where f is such
-        found = back_and_forth(team, True)
-        by_hand = [leaf.grad.clone() for leaf in team.net.leaves()]
-        team.plain = False
-        expected = back_and_forth(team, True)
+            group.net.biases[0][:, :, 0] -= 100.0  # a unit that gives zeros, where f is such
+        found = gradients(group, True)
+        manual = [leaf.grad.clone() for leaf in group.net.leaves()]
+        group.manual = False
+        expected = gradients(group, True)
         assert found[0] == pytest.approx(expected[0], rel=1e-12)
-        for a, leaf in zip(by_hand, team.net.leaves(), strict=True):
+        for a, leaf in zip(manual, group.net.leaves(), strict=True):
             assert torch.allclose(a, leaf.grad, atol=1e-12)
         assert found[1] is not None and expected[1] is not None
-        keeps_z = {"z": 3} if team.net.shapes[0].activation.pull is None else {}
+        keeps_z = {"z": 3} if group.net.shapes[0].activation.pull is None else {}
         assert bool(found[1].z) == bool(keeps_z)
         for name, count in {"h": 4, "gradients": 4, **keeps_z}.items():
             ours, theirs = (
@@ -254,7 +262,38 @@ def test_mixup_is_the_loss_of_mixed_targets() -> None:
     share = mixed.share[..., None]
     target = share * hot[mixed.y] + (1 - share) * hot[mixed.other]
     expected = -(target * logits.log_softmax(2)).sum(2).mean(1)
-    assert torch.allclose(losses(logits, mixed, 0.0, False), expected)
+    assert torch.allclose(losses(logits, mixed, 0.0, False)[0], expected)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("regression", [False, True])
+def test_losses_and_their_gradient_are_torchs(
+    smoothing: float, mixed: bool, regression: bool
+) -> None:
+    source, classes = torch.Generator().manual_seed(1), 1 if regression else 3
+    outputs = torch.randn(2, 16, classes, generator=source, dtype=torch.float64)
+
+    def targets() -> torch.Tensor:
+        if regression:
+            return torch.randn(2, 16, generator=source, dtype=torch.float64)
+        return torch.randint(classes, (2, 16), generator=source)
+
+    def torchs(y: torch.Tensor) -> torch.Tensor:
+        if regression:
+            return nn.functional.mse_loss(leaf.squeeze(2), y, reduction="none")
+        return nn.functional.cross_entropy(
+            leaf.transpose(1, 2), y, reduction="none", label_smoothing=smoothing
+        )
+
+    share = torch.tensor([[0.3], [0.8]], dtype=torch.float64)
+    y, other, leaf = targets(), targets(), outputs.clone().requires_grad_()
+    batch = Batch(outputs, y, other, share) if mixed else Batch(outputs, y)
+    expected = share * torchs(y) + (1 - share) * torchs(other) if mixed else torchs(y)
+    expected.mean(1).sum().backward()
+    found, gradient = losses(outputs, batch, smoothing, regression)
+    assert torch.allclose(found, expected.mean(1).detach())
+    assert torch.allclose(gradient, leaf.grad)
 
 
 # Constraints
@@ -268,10 +307,10 @@ def test_a_constraint_holds_after_every_step(
 ) -> None:
     experiment = changed(experiment, constraint=name, constraint_manner=manner, optimizer="adam")
     rule = constraint_of(experiment.network)
-    team = team_of(experiment, task_of(experiment), (0, 1))
+    group = group_of(experiment, task_of(experiment), (0, 1))
     for step in range(1, 4):
-        advance(team, step, lambda step: 0.01, False, lambda: False)
-        for run in effective(team.net):
+        advance(group, step, lambda step: 0.01)
+        for run in effective(group.net):
             for weight in run:
                 assert float(rule.violation(weight.detach()).max()) < 2e-5
 
@@ -282,7 +321,7 @@ def test_projection_and_parametrization_differ() -> None:
             stepped(changed(SMALL, constraint=name, constraint_manner=manner), (0,), 4)
             for manner in ("projection", "parametrization")
         ]
-        weights = [torch.cat([w.flatten() for w in effective(team.net)]) for team in trained]
+        weights = [torch.cat([w.flatten() for w in effective(group.net)]) for group in trained]
         # centring is linear and idempotent: the two manners make the same updates with SGD
         linear = name in ("none", "centralize_layer", "centralize_unit")
         assert torch.allclose(*weights, atol=1e-6) == linear, name
@@ -367,10 +406,10 @@ def test_the_first_statistics_are_those_of_the_drawn_network_on_the_first_batch(
 def test_gradient_statistics_are_autograds() -> None:
     experiment = changed(SMALL, dtype="float64")
     shown = next(train(experiment)).arms[0]
-    team = team_of(experiment, task_of(experiment), (1,))
-    batch = batch_at(team.order, team.task.train, 0)
+    group = group_of(experiment, task_of(experiment), (1,))
+    batch = batch_at(group.order, group.task.train, 0)
     h, layers = batch.x[0].requires_grad_(True), []
-    for part in bare_modules(team, experiment):
+    for part in bare_modules(group, experiment):
         h = part(h)
         if isinstance(part, nn.SELU):
             h.retain_grad()
@@ -463,6 +502,8 @@ def test_a_run_goes_back_and_on_as_it_did(name: str) -> None:
     assert [s.step for s in again] == [4, 6]
     assert all(equal(a, b) for a, b in zip(shots[3:], again, strict=True))
     assert [c.step for c in back.checkpoints] == [0, 2, 3, 4, 6]
+    once_more = list(train(rewind(run, 3)))  # going on has not touched what it started from
+    assert all(equal(a, b) for a, b in zip(again, once_more, strict=True))
     with pytest.raises(ValueError, match="No checkpoint"):
         rewind(run, -1)
 
@@ -507,15 +548,15 @@ def test_a_run_goes_on_with_another_rate_and_constraint() -> None:
     other = changed(SMALL, constraint="standardize_unit", learning_rate=0.2, steps=8)
     back = rewind(run, 6, other)
     weights = torch.cat(
-        [w.flatten(3).flatten(0, 2) for w in back.arms[0].teams[0].net.weights[1:]]
+        [w.flatten(3).flatten(0, 2) for w in back.arms[0].groups[0].net.weights[1:]]
     )
     assert torch.allclose(weights.sum(1), torch.zeros(len(weights)), atol=1e-5)
     shots = list(train(back))
     assert [s.step for s in shots] == [8] and shots[-1].arms[0].learning_rate == 0.2
     # the other manner starts from the weights that were in use, not from what they are made of
     free = rewind(run, 6, SMALL)
-    used = effective(run.arms[0].teams[0].net)
-    assert torch.equal(used[1], free.arms[0].teams[0].net.weights[1])
+    used = effective(run.arms[0].groups[0].net)
+    assert torch.equal(used[1], free.arms[0].groups[0].net.weights[1])
     for wrong in (changed(SMALL, width=16), replace(SMALL, seed=3), replace(SMALL, seeds=2)):
         with pytest.raises(ValueError, match="Start a new one"):
             resume(state_of(run), wrong)
@@ -527,11 +568,11 @@ def test_the_rate_can_be_changed_on_the_way() -> None:
     run = start(SMALL)
     shots = train(run)
     next(shots), next(shots)
-    before = [leaf.detach().clone() for leaf in run.arms[0].teams[0].net.leaves()]
+    before = [leaf.detach().clone() for leaf in run.arms[0].groups[0].net.leaves()]
     run.arms[0].learning_rate = 0.0
     shown = next(shots).arms[0]
     assert shown.learning_rate == 0.0 and (shown.update_ratio == 0.0).all()
-    for a, b in zip(before, run.arms[0].teams[0].net.leaves(), strict=True):
+    for a, b in zip(before, run.arms[0].groups[0].net.leaves(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -603,20 +644,20 @@ def test_a_diverging_arm_ends_with_its_layer_and_the_others_go_on() -> None:
 
 @pytest.mark.parametrize("place", [1, 2, 3, 4])
 def test_the_layer_of_a_divergence_is_where_it_began(place: int) -> None:
-    team = team_of(SMALL, task_of(SMALL), (0, 1))
-    leaves = [w for run in team.net.weights for w in run] + [team.net.head_weight[0]]
+    group = group_of(SMALL, task_of(SMALL), (0, 1))
+    leaves = [w for run in group.net.weights for w in run] + [group.net.head_weight[0]]
     with torch.no_grad():
         leaves[place - 1][1] = 3e38
         leaves[place - 1][1, ::2] = -3e38  # a whole layer at -inf would be finite after SELU
-    advance(team, 5, lambda step: 0.0, False, lambda: False)
-    assert team.fault is not None and team.fault[:2] == (1, place) and team.step == 0
-    team = team_of(SMALL, task_of(SMALL), (0, 1))
-    leaves = [w for run in team.net.weights for w in run] + [team.net.head_weight[0]]
+    advance(group, 5, lambda step: 0.0)
+    assert group.divergence is not None and group.divergence[:2] == (1, place) and group.step == 0
+    group = group_of(SMALL, task_of(SMALL), (0, 1))
+    leaves = [w for run in group.net.weights for w in run] + [group.net.head_weight[0]]
     with torch.no_grad():
         for leaf in leaves[:place]:  # as a gradient that overflowed on its way down leaves them
             leaf[0] = torch.nan
-    advance(team, 5, lambda step: 0.0, False, lambda: False)
-    assert team.fault is not None and team.fault[:2] == (0, place)
+    advance(group, 5, lambda step: 0.0)
+    assert group.divergence is not None and group.divergence[:2] == (0, place)
 
 
 @pytest.mark.parametrize(
@@ -667,19 +708,19 @@ def test_an_update_of_large_layers_is_left_in_the_middle(
 ) -> None:
     experiment = changed(SMALL, depth=4, **settings)
     whole = stepped(experiment, (0, 1), 2)
-    team = stepped(experiment, (0, 1), 1)
-    monkeypatch.setattr(ensemble_module, "SLOW", 0.0)
-    team.room = None
-    kept = [leaf.detach().clone() for leaf in team.net.leaves()]
-    stop = after(asks)
+    group = stepped(experiment, (0, 1), 1)
+    monkeypatch.setattr(networks_module, "SLOW", 0.0)
+    group.buffers = None
+    kept = [leaf.detach().clone() for leaf in group.net.leaves()]
+    group.net.should_stop = after(asks)
     if asks < 9:  # before the update, then before every layer there and back
         with pytest.raises(Stopped):
-            advance(team, 2, lambda step: 0.01, True, stop)
-        assert team.step == 1 and team.fault is None
-        assert all(map(torch.equal, kept, team.net.leaves()))
-        stop = ensemble_module.never
-    advance(team, 2, lambda step: rate_at(experiment.training, step), False, after(100))
-    assert all(map(torch.equal, whole.net.leaves(), team.net.leaves()))
+            advance(group, 2, lambda step: 0.01, True)
+        assert group.step == 1 and group.divergence is None
+        assert all(map(torch.equal, kept, group.net.leaves()))
+    group.net.should_stop = after(100)
+    advance(group, 2, lambda step: rate_at(experiment.training, step))
+    assert all(map(torch.equal, whole.net.leaves(), group.net.leaves()))
 
 
 @pytest.mark.parametrize(
@@ -696,11 +737,11 @@ def test_stopping_is_obeyed_within_half_a_second(settings: dict[str, Any]) -> No
     experiment = changed(
         SMALL, data="magic", depth=8, width=512, seeds=4, batch_size=1024, **settings
     )
-    team = team_of(experiment, task_of(experiment), range(4))
+    group = group_of(experiment, task_of(experiment), range(4))
     for work in (
-        lambda stop: [look(team, stop) for _ in range(100)],
-        lambda stop: advance(team, 100, lambda step: 1e-4, True, stop),
-        lambda stop: evaluate(team, team.task.train, stop),
+        lambda: [first_sums(group) for _ in range(100)],
+        lambda: advance(group, 100, lambda step: 1e-4, True),
+        lambda: evaluate(group, group.task.train),
     ):
         asked = [time.thread_time()]  # its own seconds: a busy machine makes them no more
 
@@ -708,8 +749,9 @@ def test_stopping_is_obeyed_within_half_a_second(settings: dict[str, Any]) -> No
             asked.append(time.thread_time())
             return asked[-1] > asked[0] + 0.3
 
+        group.net.should_stop = enough
         with pytest.raises(Stopped):
-            work(enough)
+            work()
         asked.append(time.thread_time())
         assert max(np.diff(asked)) < 0.5
 
@@ -723,18 +765,20 @@ def test_an_update_is_taken_back_where_its_constraint_is_left_in_the_middle(
     experiment = changed(
         SMALL, depth=3, constraint="orthogonal", constraint_manner=manner, optimizer=optimizer
     )
-    monkeypatch.setattr(ensemble_module, "SLOW", 0.0)
+    monkeypatch.setattr(networks_module, "SLOW", 0.0)
     rate = partial(rate_at, experiment.training)
     whole = stepped(experiment, (0, 1), 3)
     for asks in range(200):
-        team = stepped(experiment, (0, 1), 1)
-        kept = [leaf.detach().clone() for leaf in team.net.leaves()]
+        group = stepped(experiment, (0, 1), 1)
+        kept = [leaf.detach().clone() for leaf in group.net.leaves()]
+        group.net.should_stop = after(asks)
         try:
-            advance(team, 2, rate, noting, after(asks))
+            advance(group, 2, rate, noting)
         except Stopped:
-            assert team.step == 1 and all(map(torch.equal, kept, team.net.leaves()))
-            advance(team, 3, rate, noting, ensemble_module.never)
-            assert all(map(torch.equal, whole.net.leaves(), team.net.leaves()))
+            assert group.step == 1 and all(map(torch.equal, kept, group.net.leaves()))
+            group.net.should_stop = networks_module.never
+            advance(group, 3, rate, noting)
+            assert all(map(torch.equal, whole.net.leaves(), group.net.leaves()))
         else:
             break
     assert 13 < asks < 199  # also in the middle of six decompositions
@@ -745,7 +789,7 @@ def test_a_slow_constraint_is_the_same_layer_by_layer(monkeypatch: pytest.Monkey
         experiment = changed(SMALL, constraint="orthogonal", constraint_manner=manner)
         together = stepped(experiment, (0, 1), 3)
         with monkeypatch.context() as patch:
-            patch.setattr(ensemble_module, "SLOW", 0.0)
+            patch.setattr(networks_module, "SLOW", 0.0)
             alone = stepped(experiment, (0, 1), 3)
         for a, b in zip(together.net.leaves(), alone.net.leaves(), strict=True):
             assert torch.allclose(a, b, rtol=1e-5, atol=1e-6)
@@ -754,16 +798,17 @@ def test_a_slow_constraint_is_the_same_layer_by_layer(monkeypatch: pytest.Monkey
 def test_an_evaluation_asks_after_a_bounded_amount_of_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    team, asked = team_of(SMALL, task_of(SMALL), range(3)), []
-    loss, score = evaluate(team, team.task.train, lambda: False)
-    monkeypatch.setattr(team_module, "AT_ONCE", 1e5)
+    group, asked = group_of(SMALL, task_of(SMALL), range(3)), []
+    loss, score = evaluate(group, group.task.train)
+    monkeypatch.setattr(arm_module, "AT_ONCE", 1e5)
 
     def should_stop() -> bool:
         asked.append(True)
         return False
 
-    again = evaluate(team, team.task.train, should_stop)
-    work = len(team.task.train.y) * sum(2 * 3 * s.plan.fan_in * 8 for s in team.net.shapes)
+    group.net.should_stop = should_stop
+    again = evaluate(group, group.task.train)
+    work = len(group.task.train.y) * sum(2 * 3 * s.plan.fan_in * 8 for s in group.net.shapes)
     assert len(asked) >= work / 1e5 > 5
     assert np.allclose(loss, again[0], rtol=1e-6) and np.allclose(score, again[1])
 
@@ -772,7 +817,7 @@ def test_an_evaluation_asks_after_a_bounded_amount_of_work(
 
 
 def test_work_side_by_side_is_in_order_and_over_when_it_returns() -> None:
-    crew, done = Crew(), []
+    pool, done = ThreadPool(), []
 
     def work(piece: int) -> int:
         time.sleep(0.001 * (piece % 3))
@@ -781,10 +826,10 @@ def test_work_side_by_side_is_in_order_and_over_when_it_returns() -> None:
         done.append(piece)
         return 10 * piece
 
-    assert side_by_side(crew, range(5), work) == [0, 10, 20, 30, 40]
+    assert side_by_side(pool, range(5), work) == [0, 10, 20, 30, 40]
     done.clear()
     with pytest.raises(Stopped):
-        side_by_side(crew, range(20), work)
+        side_by_side(pool, range(20), work)
     assert sorted(done) == [k for k in range(20) if k != 5]
 
 
@@ -799,8 +844,8 @@ def test_only_large_networks_are_worth_a_thread_each(
 
 
 def test_no_thread_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_module, "IDLE", 0.05)
-    monkeypatch.setattr(crew_module, "CORES", 3)
+    monkeypatch.setattr(pool_module, "IDLE", 0.05)
+    monkeypatch.setattr(pool_module, "CORES", 3)
     before = set(threading.enumerate())
     shots = train(changed(CNN, seeds=4))
     next(shots)
@@ -897,17 +942,17 @@ def test_the_moments_of_a_record_are_those_of_every_seed_and_layer(offset: float
     weights = [torch.randn(6, 3, 8, 8, generator=source)]
     act = ACTIVATIONS["selu"]
     trace = Trace(h, [torch.randn(6, 3, 40, 8, generator=source)], h)
-    notes = notes_of(act, [sums_of(act, trace, weights, (), 0.0)])
+    found = layer_statistics(act, [partial_sums(act, trace, weights, (), 0.0)])
     layers = [layer for block in h for layer in block]
     for name in ("", "gradient_"):
-        mean, variance = notes[f"{name}mean"], notes[f"{name}variance"]
+        mean, variance = found[f"{name}mean"], found[f"{name}variance"]
         assert mean.shape == variance.shape == (3, len(layers)) and mean.dtype == np.float64
         for index, layer in enumerate(layers[:-1]):
             exact = layer.double().flatten(1)
             assert np.allclose(mean[:, index], exact.mean(1), rtol=1e-6, atol=1e-6)
             assert np.allclose(variance[:, index], exact.var(1, unbiased=False), rtol=2e-6)
         assert variance[0, -1] == 0.0 and np.isnan(mean[1, -1])
-    assert np.allclose(notes["tau"], weights[0].double().square().sum(3).mean(2).T)
+    assert np.allclose(found["tau"], weights[0].double().square().sum(3).mean(2).T)
 
 
 def test_a_training_is_estimated_by_its_steps_and_ends_by_its_seconds() -> None:

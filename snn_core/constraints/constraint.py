@@ -12,6 +12,8 @@ from snn_core.tables import Parameter
 
 __all__ = ["Constraint", "unit_axes", "wide", "worst"]
 
+_PIECE = 2**16  # numbers, as measured: 256 KiB of float32
+
 
 @dataclass(frozen=True)
 class Constraint:
@@ -22,9 +24,8 @@ class Constraint:
     Sums run in float32 at least, for any dtype of the weight.
 
     Attributes:
-        project_: Projects in place and returns the weight; twice is the same as once.
-        apply: The projection as a function to differentiate, for a parametrization: leaves the
-            weight as it is, returns the projected one; for finite float32 or float64 weights.
+        apply: Returns the projected weight and leaves the given one as it is; to differentiate
+            in a parametrization. For float32 or float64 weights; projecting twice is once.
         violation: How far a weight is from satisfying it, ``(seeds,)``; 0 when it does.
         row_moments: ``(tau, omega_squared, fan_in, fan_out, kurtosis) -> (tau, omega_squared)``:
             E[sum w^2] and E[(sum w)^2] of a unit before and after the projection, for iid
@@ -38,7 +39,6 @@ class Constraint:
     name: str
     label: str
     formula: str
-    project_: Callable[[Tensor], Tensor]
     apply: Callable[[Tensor], Tensor]
     violation: Callable[[Tensor], Tensor]
     row_moments: Callable[[float, float, int, int, float], tuple[float, float]]
@@ -48,6 +48,17 @@ class Constraint:
     parameters: tuple[Parameter, ...] = ()
     values: tuple[tuple[str, float], ...] = ()
     note: str = ""
+
+    @torch.no_grad()
+    def project_(self, weight: Tensor) -> Tensor:
+        """Projects a weight of any dtype in place and returns it.
+
+        In pieces that stay in a cache: fresh memory for all seeds at once costs several times
+        more than the arithmetic.
+        """
+        for piece in weight.split(max(_PIECE // weight[0].numel(), 1)):
+            piece.copy_(self.apply(piece.to(wide(piece))))
+        return weight
 
 
 def unit_axes(weight: Tensor) -> tuple[int, ...]:

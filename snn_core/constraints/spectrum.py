@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from snn_core.constraints import differentiable
 from snn_core.constraints.constraint import Constraint, wide, worst
 
 __all__ = ["orthogonal", "spectral_norm"]
 
 _TRACY_WIDOM_MEAN = -1.2065335745820  # of the real case, beta = 1
+_SHORTEST = 1e-30  # smaller singular values count as that
 _KERAS_MATRIX = "keras.ops.reshape(w, (-1, w.shape[-1]))"
 
 
@@ -34,20 +36,26 @@ def _gram(matrix: Tensor) -> Tensor:
 
 
 def _largest(weight: Tensor) -> Tensor:
-    """Returns the largest singular values, ``(seeds, 1, 1)``, NaN for a seed not finite."""
+    """Returns the largest singular values, ``(seeds, 1, 1)``, NaN for a seed not finite.
+
+    Where autograd records, from eigenvectors too, which give the exact gradient u v^T (Miyato et
+    al. 2018, arXiv:1802.05957, eq. 8).
+    """
     matrix, finite = _finite(_matrix(weight))
-    squares = torch.linalg.eigvalsh(_gram(matrix))[:, -1:, None].clamp(min=0.0)
-    return torch.where(finite, squares.sqrt(), torch.nan)
+    squares = torch.linalg.eigvalsh(_gram(matrix))[:, -1:, None]
+    positive = squares > 0.0  # the root of zero has no slope
+    largest = torch.where(positive, torch.where(positive, squares, 1.0).sqrt(), 0.0)
+    return torch.where(finite, largest, torch.nan)
+
+
+def _by_largest(weight: Tensor) -> Tensor:
+    largest = _largest(weight)
+    factor = torch.where(largest == 0.0, 1.0, 1.0 / largest).to(weight.dtype)
+    return weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
 
 
 def spectral_norm() -> Constraint:
     """Returns the constraint that the largest singular value of (out, fan_in) is one."""
-
-    @torch.no_grad()
-    def project_(weight: Tensor) -> Tensor:
-        largest = _largest(weight)
-        factor = torch.where(largest == 0.0, 1.0, 1.0 / largest).to(wide(weight))
-        return weight.mul_(factor.reshape(-1, *[1] * (weight.ndim - 1)))
 
     def row_moments(
         tau: float, omega_squared: float, fan_in: int, fan_out: int, kurtosis: float
@@ -61,8 +69,7 @@ def spectral_norm() -> Constraint:
         name="spectral_norm",
         label="Spectral norm",
         formula="W <- W / sigma_max(W)",
-        project_=project_,
-        apply=differentiable.spectral_norm,
+        apply=_by_largest,
         violation=lambda weight: worst(_largest(weight) - 1.0).to(wide(weight)),
         row_moments=row_moments,
         citation="Miyato, Kataoka, Koyama, Yoshida 2018, arXiv:1802.05957",
@@ -110,14 +117,42 @@ def _polar(matrix: Tensor) -> Tensor:
     return torch.where(finite, torch.where(nothing, 0.0, x), torch.nan)
 
 
+class _Polar(torch.autograd.Function):
+    """`_polar` by the SVD A = U S V^T, to differentiate.
+
+    With M = U^T G V for the cotangent G the gradient is
+    U [(M - M^T) / (s_i + s_j)] V^T + U S^-1 U^T G (1 - V V^T). Sums of singular values, not
+    differences as in the SVD's own gradient, which does not exist where all of them are one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor) -> Tensor:  # noqa: ANN401  torch's own context
+        x, finite = _finite(matrix)
+        u, s, v = torch.linalg.svd(x, full_matrices=False)
+        nothing = s[:, :1, None] == 0.0
+        ctx.save_for_backward(u, s, v, nothing)
+        return torch.where(finite, torch.where(nothing, 0.0, u @ v), torch.nan)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> Tensor:  # noqa: ANN401
+        u, s, v, nothing = ctx.saved_tensors
+        inner = u.mT @ torch.where(nothing, 0.0, cotangent)
+        m = inner @ v.mT
+        turned = (m - m.mT) / (s[:, :, None] + s[:, None, :]).clamp(min=_SHORTEST)
+        outside = (inner - m @ v) / s[:, :, None].clamp(min=_SHORTEST)
+        return u @ (turned @ v + outside)
+
+
+def _nearest_orthogonal(weight: Tensor) -> Tensor:
+    # the gradient needs an SVD anyway, and a projection is faster without
+    records = weight.requires_grad and torch.is_grad_enabled()
+    factor = (_Polar.apply if records else _polar)(_matrix(weight))
+    upright = weight.shape[1] <= weight[0, 0].numel()
+    return (factor if upright else factor.mT).reshape(weight.shape).to(weight.dtype)
+
+
 def orthogonal() -> Constraint:
     """Returns the constraint W W^T = 1, or W^T W = 1 where units outnumber inputs."""
-
-    @torch.no_grad()
-    def project_(weight: Tensor) -> Tensor:
-        units, inputs = weight.shape[1], weight[0, 0].numel()
-        factor = _polar(_matrix(weight))
-        return weight.copy_((factor if units <= inputs else factor.mT).reshape(weight.shape))
 
     def violation(weight: Tensor) -> Tensor:
         gram = _gram(_matrix(weight))
@@ -136,8 +171,7 @@ def orthogonal() -> Constraint:
         name="orthogonal",
         label="Orthogonal (nearest semi-orthogonal matrix)",
         formula="W = U S V^T <- U V^T",
-        project_=project_,
-        apply=differentiable.orthogonal,
+        apply=_nearest_orthogonal,
         violation=violation,
         row_moments=row_moments,
         citation="Higham 1986, Computing the Polar Decomposition, SIAM J. Sci. Stat. Comput. 7",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from snn_core.constraints import differentiable
 from snn_core.constraints.constraint import Constraint, unit_axes, wide, worst
 from snn_core.tables import Parameter
 
@@ -25,29 +25,54 @@ _KERAS_AXES = "tuple(range(len(w.shape) - 1))"  # Keras's kernels have the units
 _SHORTEST = 1e-30  # shorter vectors count as zero: in float32, dividing by them would overflow
 
 
-def _mean(weight: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return weight.mean(axes, keepdim=True, dtype=wide(weight))
-
-
 def _omega(weight: Tensor) -> Tensor:
     """Returns the sums of the units' weights, ``(seeds, out)``."""
     return weight.sum(unit_axes(weight), dtype=wide(weight))
 
 
+class _Norm(torch.autograd.Function):
+    """The units' norms, float64 so that no square leaves the range; pulled back in the weight's
+    own dtype, which takes a third of the time of float64."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:  # noqa: ANN401  torch's own context
+        axes = unit_axes(weight)
+        norm = torch.linalg.vector_norm(weight, dim=axes, keepdim=True, dtype=torch.float64)
+        ctx.save_for_backward(weight, norm)
+        return norm
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> Tensor:  # noqa: ANN401
+        weight, norm = ctx.saved_tensors
+        return weight * torch.where(norm > 0.0, cotangent / norm, 0.0).to(weight.dtype)
+
+
 def _norm(weight: Tensor) -> Tensor:
-    """Returns the units' norms, float64 so that no square leaves the range."""
-    return torch.linalg.vector_norm(
-        weight, dim=unit_axes(weight), keepdim=True, dtype=torch.float64
-    )
+    return _Norm.apply(weight)
 
 
-def _rescale_(weight: Tensor, factor: Tensor) -> Tensor:
-    return weight.mul_(factor.to(wide(weight)))
+def _centred(weight: Tensor) -> Tensor:
+    return weight - weight.mean(unit_axes(weight), keepdim=True)
 
 
-def _with_norm_(weight: Tensor, length: float) -> Tensor:
+def _standardized(weight: Tensor) -> Tensor:
+    centred = _centred(_centred(weight))  # again: rounding left is small against the rest
+    norm = _norm(centred)
+    # What is left of equal weights is rounding; made one long, it would have a large omega.
+    smallest = 16.0 * torch.finfo(weight.dtype).eps * _norm(weight.detach()) + _SHORTEST
+    lives = (norm > smallest) | norm.isnan()
+    return centred * torch.where(lives, 1.0 / torch.where(lives, norm, 1.0), 0.0).to(weight.dtype)
+
+
+def _with_norm(weight: Tensor, length: float) -> Tensor:
     norm = _norm(weight)
-    return _rescale_(weight, torch.where(norm > _SHORTEST, length / norm, 1.0))
+    lives = norm > _SHORTEST
+    factor = torch.where(lives, length / torch.where(lives, norm, 1.0), 1.0)
+    return weight * factor.to(weight.dtype)
+
+
+def _up_to_norm(weight: Tensor, limit: float) -> Tensor:
+    return weight * (limit / _norm(weight).clamp(min=limit)).to(weight.dtype)
 
 
 def unconstrained() -> Constraint:
@@ -60,7 +85,6 @@ def unconstrained() -> Constraint:
         name="none",
         label="None",
         formula="w <- w",
-        project_=lambda weight: weight,
         apply=lambda weight: weight,
         violation=violation,
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (tau, omega_squared),
@@ -71,10 +95,6 @@ def unconstrained() -> Constraint:
 
 def centralize_layer() -> Constraint:
     """Returns the constraint that a layer's weights sum to zero over all units together."""
-
-    @torch.no_grad()
-    def project_(weight: Tensor) -> Tensor:
-        return weight.sub_(_mean(weight, tuple(range(1, weight.ndim))))
 
     def row_moments(
         tau: float, omega_squared: float, fan_in: int, fan_out: int, kurtosis: float
@@ -88,8 +108,7 @@ def centralize_layer() -> Constraint:
         name="centralize_layer",
         label="Centralize the layer",
         formula="w <- w - mean of all the layer's weights",
-        project_=project_,
-        apply=differentiable.centralize_layer,
+        apply=lambda weight: weight - weight.mean(tuple(range(1, weight.ndim)), keepdim=True),
         violation=lambda weight: _omega(weight).mean(1).abs(),
         row_moments=row_moments,
         citation="No paper known: a Keras kernel_constraint, w - mean(w)",
@@ -102,16 +121,11 @@ def centralize_layer() -> Constraint:
 def centralize_unit() -> Constraint:
     """Returns the constraint omega = 0 for every unit."""
 
-    @torch.no_grad()
-    def project_(weight: Tensor) -> Tensor:
-        return weight.sub_(_mean(weight, unit_axes(weight)))
-
     return Constraint(
         name="centralize_unit",
         label="Centralize every unit (omega = 0)",
         formula="w_i <- w_i - mean of unit i's weights",
-        project_=project_,
-        apply=differentiable.centralize_unit,
+        apply=_centred,
         violation=lambda weight: worst(_omega(weight)),
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (
             tau - omega_squared / fan_in,
@@ -127,18 +141,6 @@ def centralize_unit() -> Constraint:
 def standardize_unit() -> Constraint:
     """Returns the constraint omega = 0 and tau = 1 for every unit."""
 
-    @torch.no_grad()
-    def project_(weight: Tensor) -> Tensor:
-        axes, dtype = unit_axes(weight), wide(weight)
-        before = _norm(weight)
-        centred = weight - _mean(weight, axes)
-        centred -= _mean(centred, axes)  # again: what rounding left is small against the rest
-        norm = _norm(centred)
-        # What is left of equal weights is rounding; made one long, it would have a large omega.
-        lives = norm > 16.0 * torch.finfo(dtype).eps * before + _SHORTEST
-        factor = torch.where(lives | norm.isnan(), 1.0 / norm, 0.0)
-        return weight.copy_(_rescale_(centred, factor))
-
     def violation(weight: Tensor) -> Tensor:
         tau = _norm(weight).square()
         return torch.maximum(worst(_omega(weight)), worst(tau - 1.0).to(wide(weight)))
@@ -147,8 +149,7 @@ def standardize_unit() -> Constraint:
         name="standardize_unit",
         label="Standardize every unit (omega = 0, tau = 1)",
         formula="w_i <- (w_i - mean_i) / |w_i - mean_i|",
-        project_=project_,
-        apply=differentiable.standardize_unit,
+        apply=_standardized,
         violation=violation,
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (
             (1.0, 0.0) if tau > 0.0 and fan_in > 1 else (0.0, 0.0)
@@ -169,16 +170,11 @@ def standardize_unit() -> Constraint:
 def unit_norm() -> Constraint:
     """Returns the constraint tau = 1 for every unit."""
 
-    @torch.no_grad()
-    def project_(weight: Tensor) -> Tensor:
-        return _with_norm_(weight, 1.0)
-
     return Constraint(
         name="unit_norm",
         label="Unit norm (tau = 1)",
         formula="w_i <- w_i / |w_i|",
-        project_=project_,
-        apply=differentiable.with_norm,
+        apply=partial(_with_norm, length=1.0),
         violation=lambda weight: worst(_norm(weight) - 1.0).to(wide(weight)),
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (
             (1.0, omega_squared / tau) if tau > 0.0 else (0.0, 0.0)
@@ -196,10 +192,6 @@ def unit_norm() -> Constraint:
 def max_norm(limit: float = 1.0) -> Constraint:
     """Returns the constraint |w_i| <= limit for every unit."""
 
-    @torch.no_grad()
-    def project_(weight: Tensor) -> Tensor:
-        return _rescale_(weight, (limit / _norm(weight)).clamp(max=1.0))
-
     def violation(weight: Tensor) -> Tensor:
         return worst((_norm(weight) - limit).clamp(min=0.0)).to(wide(weight))
 
@@ -213,8 +205,7 @@ def max_norm(limit: float = 1.0) -> Constraint:
         name="max_norm",
         label="Max norm (tau <= limit^2)",
         formula="w_i <- w_i min(1, limit / |w_i|)",
-        project_=project_,
-        apply=partial(differentiable.max_norm, limit=limit),
+        apply=partial(_up_to_norm, limit=limit),
         violation=violation,
         row_moments=row_moments,
         citation="Srivastava, Hinton, Krizhevsky et al. 2014, Dropout, JMLR 15, sec. 5.1",
@@ -244,16 +235,11 @@ def _clipped_mean(tau: float, fan_in: int, kurtosis: float, limit: float) -> flo
 def weight_norm(gain: float = 1.0) -> Constraint:
     """Returns the constraint |w_i| = gain for every unit, with one gain for all of them."""
 
-    @torch.no_grad()
-    def project_(weight: Tensor) -> Tensor:
-        return _with_norm_(weight, gain)
-
     return Constraint(
         name="weight_norm",
         label="Weight norm (one fixed gain)",
         formula="w_i <- gain v_i / |v_i|",
-        project_=project_,
-        apply=partial(differentiable.with_norm, length=gain),
+        apply=partial(_with_norm, length=gain),
         violation=lambda weight: worst(_norm(weight) - gain).to(wide(weight)),
         row_moments=lambda tau, omega_squared, fan_in, fan_out, kurtosis: (
             (gain**2, gain**2 * omega_squared / tau) if tau > 0.0 else (0.0, 0.0)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from snn_core.settings import Experiment, to_json
+from snn_core.settings import to_json
 from snn_core.tables import number
 from snn_core.train import Checkpoint
-from snn_core.train.pictures import step_of
-from snn_core.train.run import weights_in_use
+from snn_core.train.networks import effective
 
 __all__ = ["FORMAT", "weights_safetensors"]
 
@@ -34,7 +32,7 @@ def weights_safetensors(checkpoint: Checkpoint, index: int) -> bytes:
         ValueError: The checkpoint has no such arm.
 
     >>> from safetensors.torch import load
-    >>> from snn_core.settings import NetworkSpec
+    >>> from snn_core.settings import Experiment, NetworkSpec
     >>> from snn_core.train import start, state_of
     >>> run = start(Experiment(NetworkSpec(depth=1, width=4), "moons", seeds=1))
     >>> sorted(load(weights_safetensors(state_of(run), 0)))
@@ -44,35 +42,31 @@ def weights_safetensors(checkpoint: Checkpoint, index: int) -> bytes:
     experiment = checkpoint.experiments[index]
     metadata = {
         "settings": to_json(experiment),
-        "step": str(step_of(checkpoint, index)),
+        "step": str(checkpoint.arms[index].step),
         "format_version": str(FORMAT),
     }
     # copies: in the file every tensor has memory of its own, in row-major order
     tensors = {
         name: tensor.detach().cpu().clone().contiguous()
-        for name, tensor in _named(checkpoint, index, experiment)
+        for name, tensor in _named(checkpoint, index)
     }
     return save(tensors, metadata)
 
 
-def _named(
-    checkpoint: Checkpoint, index: int, experiment: Experiment
-) -> Iterator[tuple[str, Tensor]]:
-    first = 0
-    for team in checkpoint.arms[index].teams:
-        leaves = list(team.leaves)
-        scale = leaves.pop() if experiment.training.trainable_scale else None
-        head_weight, head_bias = leaves[-2:]
-        runs = (len(leaves) - 2) // 2
-        weights = [w for run in weights_in_use(team, experiment) for w in run.unbind(0)]
-        biases = [b for run in leaves[runs : 2 * runs] for b in run.unbind(0)]
-        for k in range(head_weight.shape[1]):
+@torch.no_grad()
+def _named(checkpoint: Checkpoint, index: int) -> list[tuple[str, Tensor]]:
+    found, first = [], 0
+    for net in (group.net for group in checkpoint.arms[index].groups):
+        weights = [w for run in effective(net) for w in run.unbind(0)]
+        biases = [b for run in net.biases for b in run.unbind(0)]
+        for k in range(len(net.seeds)):
             seed = f"seed{first + k}"
             for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True), start=1):
-                yield f"{seed}.layer{layer}.weight", weight[k]
-                yield f"{seed}.layer{layer}.bias", bias[k]
-                if scale is not None:
-                    yield f"{seed}.layer{layer}.scale", scale[layer - 1, k]
-            yield f"{seed}.head.weight", head_weight[0, k]
-            yield f"{seed}.head.bias", head_bias[0, k]
-        first += head_weight.shape[1]
+                found.append((f"{seed}.layer{layer}.weight", weight[k]))
+                found.append((f"{seed}.layer{layer}.bias", bias[k]))
+                if net.scale is not None:
+                    found.append((f"{seed}.layer{layer}.scale", net.scale[layer - 1, k]))
+            found.append((f"{seed}.head.weight", net.head_weight[0, k]))
+            found.append((f"{seed}.head.bias", net.head_bias[0, k]))
+        first += len(net.seeds)
+    return found

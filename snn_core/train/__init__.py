@@ -2,10 +2,25 @@
 
 from snn_core.train.arm import Arm
 from snn_core.train.history import series
-from snn_core.train.laws import Histogram, Histograms, histograms
-from snn_core.train.pictures import Boundary, checkpoint_at, decision_boundary, networks_at
+from snn_core.train.inspect import (
+    Boundary,
+    Histogram,
+    Histograms,
+    decision_boundary,
+    histograms,
+    networks_at,
+)
 from snn_core.train.result import ArmSnapshot, Snapshot
-from snn_core.train.run import Checkpoint, Run, resume, rewind, start, state_of, train
+from snn_core.train.training import (
+    Checkpoint,
+    Run,
+    checkpoint_at,
+    resume,
+    rewind,
+    start,
+    state_of,
+    train,
+)
 
 __all__ = [
     "Arm",

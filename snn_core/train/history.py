@@ -30,7 +30,7 @@ def series(history: Sequence[Snapshot], arm: int, name: str) -> tuple[np.ndarray
         ValueError: A name that is not a field of ArmSnapshot with numbers, an arm that is not
             there.
 
-    >>> from snn_core.train.run import train
+    >>> from snn_core.train.training import train
     >>> from snn_core.settings import Experiment, NetworkSpec, TrainingSpec
     >>> tiny = Experiment(NetworkSpec(depth=2, width=8), "moons", training=TrainingSpec(steps=20))
     >>> steps, values = series(list(train(tiny)), 0, "variance")

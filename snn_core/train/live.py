@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from snn_core.cost import training_seconds
 from snn_core.jobs import Job
 from snn_core.settings import LETTERS, Experiment, settings
-from snn_core.train.pictures import checkpoint_at
 from snn_core.train.result import Snapshot
-from snn_core.train.run import Run, ShouldStop, can_go_on, rewind, start, train
+from snn_core.train.training import Run, ShouldStop, can_go_on, checkpoint_at, rewind, start, train
 
 __all__ = [
     "Training",

@@ -1,8 +1,8 @@
 """The layers' statistics of one training step, for all seeds and layers in few kernels.
 
-Every team takes `sums_of` its own layers, at its own time; what is left to do with these small
-tensors is done once for all of them, since many small steps would keep the teams from running
-side by side.
+Every seed group takes the `partial_sums` of its own layers, at its own time; what is left to do
+with these small tensors is done once for all of them, since many small steps would keep the groups
+from running side by side.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from snn_core.activations import Activation
 from snn_core.activations.activation import unit_gradient
 from snn_core.propagate import THEOREM_1_OMEGA, THEOREM_1_TAU
 from snn_core.statistics import pooled_moments
-from snn_core.train.ensemble import Trace
+from snn_core.train.networks import Trace
 
-__all__ = ["Notes", "Sums", "notes_of", "sums_of"]
+__all__ = ["PartialSums", "layer_statistics", "partial_sums"]
 
-Notes = dict[str, np.ndarray]
 ROWS = 32  # of a batch, for the shares of saturated activations and dead units
 PART = 4096  # numbers that float32 may sum
 
 
-class Sums(NamedTuple):
-    """What a team's layers add up to: a tensor ``(2, layers, seeds, ...)`` a block of layers.
+class PartialSums(NamedTuple):
+    """What a group's layers add up to: a tensor ``(2, layers, seeds, ...)`` a block of layers.
 
     ``h`` and ``gradients``: the sum, and that of squares, of parts that float32 may sum, of
     ``trace``; ``units``: the same of every unit's weights; ``updates``: every unit's products of
@@ -48,14 +47,14 @@ class Sums(NamedTuple):
 
 @torch.no_grad()
 @np.errstate(all="ignore")  # infinities are results
-def sums_of(
+def partial_sums(
     activation: Activation,
     trace: Trace,
     weights: Sequence[Tensor],
     steps: Sequence[Tensor],
     rate: float,
-) -> Sums:
-    """Returns a team's sums, which are good until its next pass.
+) -> PartialSums:
+    """Returns a group's sums, which are good until its next pass.
 
     ``weights`` are those that the networks compute with; those before the update were ``weights +
     rate * steps``. Without an update there are no ``steps``.
@@ -70,7 +69,7 @@ def sums_of(
         largest.append(slope.amax(2))
         # in place: a comparison that gives bools takes five times that
         saturated.append(slope.lt_(limit).mean((2, 3)))
-    return Sums(
+    return PartialSums(
         trace=trace,
         h=[_sums(_parts(run)) for run in trace.h],
         gradients=[_sums(_parts(run)) for run in trace.gradients],
@@ -126,34 +125,39 @@ def _part(count: int) -> int:
 
 
 @np.errstate(all="ignore")  # infinities are results
-def notes_of(activation: Activation, teams: Sequence[Sums]) -> Notes:
-    """Returns the statistics that an ArmSnapshot has, by name, of all the teams' seeds."""
-    mean, variance = _moments([team.trace.h for team in teams], [team.h for team in teams])
+def layer_statistics(
+    activation: Activation, groups: Sequence[PartialSums]
+) -> dict[str, np.ndarray]:
+    """Returns the statistics that an ArmSnapshot has, by name, of all the groups' seeds."""
+    mean, variance = _moments([group.trace.h for group in groups], [group.h for group in groups])
     gradient_mean, gradient_variance = _moments(
-        [team.trace.gradients for team in teams], [team.gradients for team in teams]
+        [group.trace.gradients for group in groups], [group.gradients for group in groups]
     )
-    units, updates = _joined([team.units for team in teams]), [team.updates for team in teams]
-    largest = _joined([team.largest for team in teams], seeds=1)
+    units, updates = (
+        _joined([group.units for group in groups]),
+        [group.updates for group in groups],
+    )
+    largest = _joined([group.largest for group in groups], seeds=1)
     limit = 0.05 * activation.largest_slope
-    notes = {
+    found = {
         "mean": mean,
         "variance": variance,
         "gradient_mean": gradient_mean,
         "gradient_variance": gradient_variance,
         **_units(units),
-        "saturated": _layers(_joined([team.saturated for team in teams], seeds=1)),
+        "saturated": _layers(_joined([group.saturated for group in groups], seeds=1)),
         "dead": _layers([(slope < limit).mean(2) for slope in largest]),
     }
-    ratio = np.full_like(notes["tau"], np.nan)
+    ratio = np.full_like(found["tau"], np.nan)
     if any(updates):
         pairs = zip(units, _joined(updates), strict=True)
         ratio = _layers([_ratio(tau.sum(2), *update.sum(3)) for (_, tau), update in pairs])
-    return notes | {"update_ratio": ratio}
+    return found | {"update_ratio": ratio}
 
 
-def _joined(teams: Sequence[Sequence[Tensor]], seeds: int = 2) -> list[np.ndarray]:
-    """Every block with all teams' seeds, which that axis counts, as NumPy float64."""
-    blocks = zip(*teams, strict=True)
+def _joined(groups: Sequence[Sequence[Tensor]], seeds: int = 2) -> list[np.ndarray]:
+    """Every block with all groups' seeds, which that axis counts, as NumPy float64."""
+    blocks = zip(*groups, strict=True)
     return [
         np.concatenate([part.cpu().numpy() for part in block], seeds, dtype=np.float64)
         for block in blocks
@@ -166,28 +170,28 @@ def _layers(blocks: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _moments(
-    traces: Sequence[Sequence[Tensor]], teams: Sequence[Sequence[Tensor]]
+    traces: Sequence[Sequence[Tensor]], groups: Sequence[Sequence[Tensor]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """(mean, variance), each (seeds, layers), as exact as `pooled_moments`.
 
     That steps in, layer by layer, where sums of float32 parts would not do.
     """
     counts = [run[0, 0].numel() for run in traces[0]]
-    blocks = zip(_joined(teams), counts, strict=True)
+    blocks = zip(_joined(groups), counts, strict=True)
     mean, square = _layers([sums.sum(3) / count for sums, count in blocks])
     variance = square - mean**2
     unsure = (mean**2 > 64.0 * variance) | ~((variance > 1e-30) & (variance < 1e30))
     unsure &= np.isfinite(mean)
     if unsure.any():
         layers = [[layer for run in runs for layer in run] for runs in traces]
-        seeds = [(team, k) for team in layers for k in range(len(team[0]))]
+        seeds = [(group, k) for group in layers for k in range(len(group[0]))]
         for k, index in np.argwhere(unsure):
-            team, own = seeds[k]
-            mean[k, index], variance[k, index] = pooled_moments(team[index][own : own + 1])
+            group, own = seeds[k]
+            mean[k, index], variance[k, index] = pooled_moments(group[index][own : own + 1])
     return mean, variance
 
 
-def _units(blocks: Sequence[np.ndarray]) -> Notes:
+def _units(blocks: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     """omega and tau of the units of every layer: mean, spread, share in Theorem 1's box."""
     bounds = np.array([THEOREM_1_OMEGA, THEOREM_1_TAU])[:, :, None, None, None]
     means = [units.mean(3, keepdims=True) for units in blocks]

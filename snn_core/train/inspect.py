@@ -1,4 +1,4 @@
-"""Networks at a checkpoint, and what they decide in the plane.
+"""Networks at a checkpoint: what they decide in the plane, how weights and activations spread.
 
 Everything is computed from the checkpoint's tensors, which nobody changes; so a run that another
 thread moves on meanwhile is neither disturbed nor half read.
@@ -6,7 +6,7 @@ thread moves on meanwhile is neither disturbed nor half read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,25 +14,27 @@ import torch
 from torch import Tensor
 
 from snn_core.network import Layer, forward
-from snn_core.settings import constraint_of, input_shape
+from snn_core.settings import input_shape
+from snn_core.statistics import flat, pooled_moments, spread_sample
 from snn_core.tables import number
-from snn_core.train.ensemble import Ensemble, layers_of, run_pass
-from snn_core.train.run import Checkpoint, Run
+from snn_core.train.arm import SHOWN_ROWS
+from snn_core.train.networks import Networks, effective, layers_of, run_pass
+from snn_core.train.training import Checkpoint, Run
 
 __all__ = [
-    "ROOM",
+    "Histogram",
+    "Histograms",
+    "histograms",
     "Boundary",
-    "checkpoint_at",
-    "chunks",
     "decision_boundary",
     "networks_at",
-    "step_of",
 ]
 
 Normalize = Callable[[Tensor, int], Tensor]
 SHOWN_POINTS = 200
+WIDENED = 0.25  # of the range between the percentiles, on both sides
 MARGIN = 0.1  # of the training part's extent, on every side of the plane
-ROOM = 2**24  # numbers of one layer that are looked at or computed at a time
+AT_ONCE = 2**24  # numbers of one layer that are looked at or computed at a time
 
 
 @dataclass(frozen=True)
@@ -56,55 +58,50 @@ class Boundary:
     labels: np.ndarray
 
 
-def checkpoint_at(run: Run, step: int) -> Checkpoint:
-    """Returns the last checkpoint that the run keeps up to that step; from any thread.
+@dataclass(frozen=True)
+class Histogram:
+    """A normalized histogram of some numbers.
 
-    Raises:
-        ValueError: There is none.
+    Attributes:
+        edges, density: ``(bins + 1,)`` and ``(bins,)``; the density integrates to 1 over the
+            edges, since the outermost bins also hold what lies beyond.
+        below, above: Share of the finite numbers that lie beyond the edges.
+        mean, variance: Of all finite numbers, in float64; population variance.
+        numbers: How many there are.
+        not_finite: How many of them are infinite or not a number; the rest is drawn.
     """
-    kept = tuple(run.checkpoints)  # one look: the run may drop or add some meanwhile
-    before = [checkpoint for checkpoint in kept if checkpoint.step <= step]
-    if not before:
-        first = f"the first is at step {kept[0].step}" if kept else "there is none yet"
-        raise ValueError(f"No checkpoint up to step {step}; {first}.")
-    return before[-1]
+
+    edges: np.ndarray
+    density: np.ndarray
+    below: float
+    above: float
+    mean: float
+    variance: float
+    numbers: int
+    not_finite: int
 
 
-def networks_at(run: Run, index: int, checkpoint: Checkpoint) -> list[Ensemble]:
-    """Returns arm ``index``'s networks, one Ensemble for each of its teams, at the checkpoint.
+@dataclass(frozen=True)
+class Histograms:
+    """A layer's weights and activations after ``step`` updates, all seeds pooled."""
 
-    They share the checkpoint's tensors: nothing is copied or drawn, so read them only. Constraint
-    and dropout are those that the checkpoint was trained with.
+    step: int
+    layer: int
+    weights: Histogram
+    activations: Histogram
+
+
+def networks_at(run: Run, index: int, checkpoint: Checkpoint) -> list[Networks]:
+    """Returns arm ``index``'s networks, one for each of its seed groups, at the checkpoint.
+
+    They are the checkpoint's own: read them only. Constraint and dropout are those that the
+    checkpoint was trained with.
 
     Raises:
         ValueError: An arm that the run or the checkpoint has not.
     """
     number("arm", index, 0, min(len(run.arms), len(checkpoint.arms)) - 1, integer=True)
-    experiment, found = checkpoint.experiments[index], []
-    for team, state in zip(run.arms[index].teams, checkpoint.arms[index].teams, strict=True):
-        net, leaves = team.net, list(state.leaves)
-        runs = len(net.weights)
-        scale = leaves.pop() if net.scale is not None else None
-        found.append(
-            replace(
-                net,
-                experiment=experiment,
-                shapes=tuple(replace(layer, spec=experiment.network) for layer in net.shapes),
-                weights=leaves[:runs],
-                biases=leaves[runs : 2 * runs],
-                head_weight=leaves[-2],
-                head_bias=leaves[-1],
-                scale=scale,
-                rule=constraint_of(experiment.network),
-                parametrized=experiment.training.constraint_manner == "parametrization",
-            )
-        )
-    return found
-
-
-def step_of(checkpoint: Checkpoint, index: int) -> int:
-    """Returns how many updates arm ``index`` had made; fewer than the run's once it has ended."""
-    return min(team.step for team in checkpoint.arms[index].teams)
+    return [group.net for group in checkpoint.arms[index].groups]
 
 
 @torch.no_grad()
@@ -121,7 +118,7 @@ def decision_boundary(run: Run, index: int, checkpoint: Checkpoint, size: int = 
     """
     size = int(number("size", size, 2, 256, integer=True))
     nets, experiment = networks_at(run, index, checkpoint), checkpoint.experiments[index]
-    task = run.arms[index].task
+    task = checkpoint.arms[index].task
     if input_shape(experiment) != (2,) or task.regression:
         what = "numbers to learn" if task.regression else f"input of {input_shape(experiment)}"
         raise ValueError(
@@ -139,7 +136,7 @@ def decision_boundary(run: Run, index: int, checkpoint: Checkpoint, size: int = 
     probability, disagreement = _votes(outputs.unflatten(1, (size, size)))
     shown = slice(min(SHOWN_POINTS, len(task.train.y)))
     return Boundary(
-        step_of(checkpoint, index),
+        checkpoint.arms[index].step,
         axes[0].numpy(),
         axes[1].numpy(),
         probability.cpu().numpy(),
@@ -164,27 +161,27 @@ def _votes(outputs: Tensor) -> tuple[Tensor, Tensor]:
     return each.sum(0) / voters[..., None], 1.0 - votes.sum(0).amax(-1) / voters
 
 
-def _outputs(net: Ensemble, x: Tensor, train: Tensor) -> Tensor:
+def _outputs(net: Networks, x: Tensor, train: Tensor) -> Tensor:
     """(seeds, rows, outputs) of the rows; batch normalization as over the training rows."""
     if net.experiment.network.normalization == "batch":
         net = _with_fixed_statistics(net, train[:1024])
     parts = [
         run_pass(net, rows.expand(len(net.seeds), *rows.shape), quiet=True).outputs
-        for rows in chunks(net, x, max(layer.plan.units for layer in net.shapes))
+        for rows in _chunks(net, x, max(layer.plan.units for layer in net.shapes))
     ]
     return torch.cat(parts, 1)
 
 
-def chunks(net: Ensemble, x: Tensor, units: int) -> Iterator[Tensor]:
+def _chunks(net: Networks, x: Tensor, units: int) -> Iterator[Tensor]:
     """Returns the rows in pieces whose widest layer fits into memory, up to 1024 rows each.
 
     The pieces are those that a record scores, which batch normalization depends on.
     """
-    size = min(max(ROOM // (len(net.seeds) * units), 16), 1024)
+    size = min(max(AT_ONCE // (len(net.seeds) * units), 16), 1024)
     return iter(x.split(size))
 
 
-def _with_fixed_statistics(net: Ensemble, rows: Tensor) -> Ensemble:
+def _with_fixed_statistics(net: Networks, rows: Tensor) -> Networks:
     """The networks with their batch statistics kept as they are over the given rows."""
     h = rows.expand(len(net.seeds), *rows.shape)
     found: list[Layer] = []
@@ -209,3 +206,87 @@ def _noted(apply: Normalize, seen: list[Tensor]) -> Normalize:
 
 def _affine(mean: Tensor, scale: Tensor) -> Normalize:
     return lambda x, axis: ((x - mean) * scale).to(x.dtype)
+
+
+@torch.no_grad()
+def histograms(
+    run: Run, index: int, checkpoint: Checkpoint, layer: int, bins: int = 60
+) -> Histograms:
+    """Returns how layer ``layer``'s weights and activations spread, all seeds of arm ``index``.
+
+    The weights are those that the networks compute with; the activations the layer's output,
+    without dropout, over up to 512 rows of the validation part (fewer where these would be more
+    than some 16 million numbers).
+
+    Raises:
+        ValueError: A layer other than 1 to the depth, bins below 2 or above 1000.
+    """
+    bins = int(number("bins", bins, 2, 1000, integer=True))
+    nets = networks_at(run, index, checkpoint)
+    layer = int(number("layer", layer, 1, len(nets[0].shapes), integer=True))
+    rows = checkpoint.arms[index].task.validation.x[:SHOWN_ROWS]
+    weights = [w for net in nets for w in _weights(net)[layer - 1]]
+    activations = [h for net in nets for h in _activations(net, rows, layer, len(nets))]
+    return Histograms(
+        checkpoint.arms[index].step,
+        layer,
+        _histogram(weights, bins),
+        _histogram(activations, bins),
+    )
+
+
+def _weights(net: Networks) -> list[Tensor]:
+    return [weight for run in effective(net) for weight in run.unbind(0)]
+
+
+def _activations(net: Networks, x: Tensor, layer: int, groups: int) -> Iterator[Tensor]:
+    """The layer's output, piece by piece, as long as there is memory for more."""
+    layers, left = layers_of(net, quiet=True)[:layer], AT_ONCE // groups
+    for rows in _chunks(net, x, max(each.plan.units for each in layers)):
+        h = rows.expand(len(net.seeds), *rows.shape)
+        for each in layers:
+            h = forward(each, h, ())[1]
+        yield h
+        left -= h.numel()
+        if left <= 0:
+            return
+
+
+def _histogram(pieces: Sequence[Tensor], bins: int) -> Histogram:
+    x = torch.cat([flat(piece) for piece in pieces])
+    finite = x.isfinite()
+    numbers, lost = x.numel(), x.numel() - int(finite.sum())
+    x = x[finite] if lost else x
+    low, high = _range(x)
+    edges = np.linspace(low, high, bins + 1)
+    if lost == numbers:
+        nothing = np.zeros(bins)
+        return Histogram(edges, nothing, 0.0, 0.0, np.nan, np.nan, numbers, lost)
+    mean, variance = pooled_moments(x)
+    counts = torch.histc(x.clamp(low, high), bins, low, high).double().cpu().numpy()
+    return Histogram(
+        edges,
+        counts / (counts.sum() * (edges[1] - edges[0])),
+        float((x < low).double().mean()),
+        float((x > high).double().mean()),
+        mean,
+        variance,
+        numbers,
+        lost,
+    )
+
+
+def _range(x: Tensor) -> tuple[float, float]:
+    """From the 1st to the 99th percentile and a quarter more, about 0 where both signs occur."""
+    if not len(x):
+        return -1.0, 1.0
+    sample = spread_sample(x, 2**16).astype(np.float64)
+    low, high = np.quantile(sample, (0.01, 0.99))
+    if low < 0.0 < high:
+        reach = (1.0 + WIDENED) * max(-low, high)
+        return -reach, reach
+    middle, half = (low + high) / 2.0, (high - low) / 2.0
+    # hardly any width, as of dead units: something to draw a line in
+    narrow = half <= 1e-4 * abs(middle)
+    half = (0.5 * abs(middle) or 1.0) if narrow else half * (1.0 + WIDENED)
+    return middle - half, middle + half

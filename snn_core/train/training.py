@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import torch
-from torch import Tensor
+from functools import cached_property
 
 from snn_core.propagate import Stopped
-from snn_core.settings import Experiment, constraint_of
-from snn_core.train.arm import Arm, approach, next_record, proceed, start_arm
-from snn_core.train.ensemble import parametrized, project_
+from snn_core.settings import Experiment
+from snn_core.train.arm import Arm, approach, next_record, proceed, resumed_arm, start_arm
+from snn_core.train.networks import never
 from snn_core.train.result import ArmSnapshot, Snapshot
-from snn_core.train.team import Fault, Team
+from snn_core.train.step import bytes_of
 
 __all__ = [
     "Checkpoint",
     "Run",
     "can_go_on",
+    "checkpoint_at",
     "resume",
     "rewind",
     "start",
     "state_of",
     "train",
-    "weights_in_use",
 ]
 
 MEMORY = 2**28  # bytes of checkpoints that a run keeps
@@ -36,36 +32,25 @@ ShouldStop = Callable[[], bool]
 
 
 @dataclass(frozen=True)
-class TeamState:
-    """A copy of some seeds' parameters and of their optimizer's state."""
-
-    step: int
-    leaves: tuple[Tensor, ...]
-    optimizer: dict[str, Any]
-    fault: Fault | None
-
-
-@dataclass(frozen=True)
-class ArmState:
-    """A copy of an arm: from here it goes on bit by bit as it did."""
-
-    learning_rate: float
-    seconds: float
-    best_loss: float
-    best_step: int
-    shown: ArmSnapshot | None
-    teams: tuple[TeamState, ...]
-
-
-@dataclass(frozen=True)
 class Checkpoint:
-    """A whole run at one recorded step; ``bytes`` is what it holds in memory."""
+    """A whole run at one recorded step: copies of its arms, which nobody moves on.
 
-    experiments: tuple[Experiment, ...]
+    ``bytes`` is what it holds in memory.
+    """
+
     step: int
     seconds: float
-    arms: tuple[ArmState, ...]
-    bytes: int
+    arms: tuple[Arm, ...]
+
+    @property
+    def experiments(self) -> tuple[Experiment, ...]:
+        """What the arms were trained as."""
+        return tuple(arm.experiment for arm in self.arms)
+
+    @cached_property
+    def bytes(self) -> int:
+        """What the networks and the optimizers' memory hold."""
+        return sum(bytes_of(group) for arm in self.arms for group in arm.groups)
 
 
 @dataclass
@@ -93,12 +78,8 @@ class Run:
     told: float = 0.0
 
 
-def _never() -> bool:
-    return False
-
-
 def train(
-    experiments: Experiment | Sequence[Experiment] | Run, should_stop: ShouldStop = _never
+    experiments: Experiment | Sequence[Experiment] | Run, should_stop: ShouldStop = never
 ) -> Iterator[Snapshot]:
     """Returns an iterator over snapshots: step 0, every recorded step, the last.
 
@@ -143,24 +124,33 @@ def _snapshots(run: Run, should_stop: ShouldStop) -> Iterator[Snapshot]:
         halts = halt <= target
         target = min(halt, target)
         begun, run.told = time.perf_counter(), run.clock()
+        _ask_of(run, should_stop)
         try:
             for arm in active:
-                passing = approach(arm, target, should_stop, due)
+                passing = approach(arm, target, due)
                 for record in passing if run.early < math.inf else ():
                     left = time.perf_counter()
                     yield _early(run, arm, record, left - begun)
                     run.told = run.clock()
                     begun += time.perf_counter() - left
-                proceed(arm, target, should_stop, halts)
+                proceed(arm, target, halts)
         except Stopped:
             return
         finally:
+            _ask_of(run, never)
             run.seconds += time.perf_counter() - begun
         run.step = target
         shown = tuple(arm.shown for arm in run.arms if arm.shown is not None)
         run.shown = Snapshot(run.step, run.seconds, shown)
         _remember(run)
         yield run.shown
+
+
+def _ask_of(run: Run, should_stop: ShouldStop) -> None:
+    """Sets whom the networks ask whether to stop, only while they train: a run holds no job."""
+    for arm in run.arms:
+        for group in arm.groups:
+            group.net.should_stop = should_stop
 
 
 def _early(run: Run, moving: Arm, record: ArmSnapshot, seconds: float) -> Snapshot:
@@ -190,45 +180,7 @@ def _remember(run: Run) -> None:
 
 def state_of(run: Run) -> Checkpoint:
     """Returns a copy of all that the run's future depends on."""
-    arms = tuple(
-        ArmState(
-            arm.learning_rate,
-            arm.seconds,
-            arm.best_loss,
-            arm.best_step,
-            arm.shown,
-            tuple(_team_state(team) for team in arm.teams),
-        )
-        for arm in run.arms
-    )
-    experiments = tuple(arm.experiment for arm in run.arms)
-    size = sum(_bytes(team) for arm in arms for team in arm.teams)
-    return Checkpoint(experiments, run.step, run.seconds, arms, size)
-
-
-@torch.no_grad()
-def weights_in_use(state: TeamState, experiment: Experiment) -> tuple[Tensor, ...]:
-    """Returns the hidden layers' weights that the networks of ``experiment`` compute with.
-
-    They are the first of the leaves, unless a parametrization makes others of them.
-    """
-    kinds = (len(state.leaves) - 2 - experiment.training.trainable_scale) // 2
-    weights = state.leaves[:kinds]
-    if experiment.training.constraint_manner == "projection":
-        return weights
-    return tuple(parametrized(weight, constraint_of(experiment.network)) for weight in weights)
-
-
-@torch.no_grad()
-def _team_state(team: Team) -> TeamState:
-    leaves = tuple(leaf.detach().clone() for leaf in team.net.leaves())
-    return TeamState(team.step, leaves, copy.deepcopy(team.optimizer.state_dict()), team.fault)
-
-
-def _bytes(team: TeamState) -> int:
-    states = [v for state in team.optimizer["state"].values() for v in state.values()]
-    tensors = [*team.leaves, *states]
-    return sum(t.numel() * t.element_size() for t in tensors if isinstance(t, Tensor))
+    return Checkpoint(run.step, run.seconds, tuple(resumed_arm(arm) for arm in run.arms))
 
 
 def resume(
@@ -241,41 +193,24 @@ def resume(
     once; another optimizer starts without a memory.
 
     Raises:
-        ValueError: Experiments that don't fit the checkpoint's arms.
+        ValueError: Experiments that don't fit the checkpoint's arms, or that can't be trained.
     """
     given = checkpoint.experiments if experiments is None else experiments
-    run = start(given)
-    if len(run.arms) != len(checkpoint.arms):
+    new = [given] if isinstance(given, Experiment) else list(given)
+    if len(new) != len(checkpoint.arms):
         raise ValueError(
-            f"resume needs an experiment for each of {len(checkpoint.arms)} arms, "
-            f"got {len(run.arms)}."
+            f"resume needs an experiment for each of {len(checkpoint.arms)} arms, got {len(new)}."
         )
-    for arm, state, old in zip(run.arms, checkpoint.arms, checkpoint.experiments, strict=True):
-        _restore(arm, state, old)
-    run.step, run.seconds = checkpoint.step, checkpoint.seconds
-    shown = tuple(arm.shown for arm in run.arms if arm.shown is not None)
-    run.shown = Snapshot(run.step, run.seconds, shown) if shown else None
-    return run
-
-
-def _restore(arm: Arm, state: ArmState, old: Experiment) -> None:
-    new = arm.experiment
-    if not can_go_on(old, new):
+    if not all(map(can_go_on, checkpoint.experiments, new)):
         raise ValueError(
             "A run can go on with another training, constraint or dropout; its networks, data and "
             "seeds stay as they are. Start a new one instead."
         )
-    arm.seconds, arm.best_loss, arm.best_step = state.seconds, state.best_loss, state.best_step
-    same_rate = new.training.learning_rate == old.training.learning_rate
-    arm.learning_rate = state.learning_rate if same_rate else new.training.learning_rate
-    changed = new != old
-    shown = state.shown
-    if shown is not None and changed and shown.diverged_at is None:
-        ends = shown.step >= new.training.steps
-        shown = replace(shown, ended=shown.ended if ends else "")
-    arm.shown = shown
-    for team, kept in zip(arm.teams, state.teams, strict=True):
-        _restore_team(team, kept, old)
+    arms = [resumed_arm(arm, each) for arm, each in zip(checkpoint.arms, new, strict=True)]
+    run = Run(arms, checkpoint.step, checkpoint.seconds)
+    shown = tuple(arm.shown for arm in arms if arm.shown is not None)
+    run.shown = Snapshot(run.step, run.seconds, shown) if shown else None
+    return run
 
 
 def can_go_on(old: Experiment, new: Experiment) -> bool:
@@ -300,25 +235,22 @@ def _kept(experiment: Experiment) -> Experiment:
     return replace(experiment, network=net, training=training)
 
 
-@torch.no_grad()
-def _restore_team(team: Team, state: TeamState, old: Experiment) -> None:
-    new = team.net.experiment
-    rule = (old.network.constraint, old.network.constraint_parameters)
-    same_rule = rule == (new.network.constraint, new.network.constraint_parameters)
-    same_manner = old.training.constraint_manner == new.training.constraint_manner
-    leaves = list(state.leaves)
-    if not (same_rule and same_manner):
-        in_use = weights_in_use(state, old)
-        leaves[: len(in_use)] = in_use
-    for leaf, kept in zip(team.net.leaves(), leaves, strict=True):
-        leaf.copy_(kept)
-    if not (same_rule and same_manner):
-        project_(team.net)
-    if old.training.optimizer == new.training.optimizer:
-        groups = team.optimizer.state_dict()["param_groups"]  # the new setting's own
-        memory = copy.deepcopy(state.optimizer["state"])
-        team.optimizer.load_state_dict({"state": memory, "param_groups": groups})
-    team.step, team.fault = state.step, state.fault
+def checkpoint_at(run: Run, step: int) -> Checkpoint:
+    """Returns the last checkpoint that the run keeps up to that step; from any thread.
+
+    Raises:
+        ValueError: There is none.
+    """
+    return _up_to(run, step)[-1]
+
+
+def _up_to(run: Run, step: int) -> list[Checkpoint]:
+    kept = tuple(run.checkpoints)  # one look: the run may drop or add some meanwhile
+    before = [checkpoint for checkpoint in kept if checkpoint.step <= step]
+    if not before:
+        first = f"the first is at step {kept[0].step}" if kept else "there is none yet"
+        raise ValueError(f"No checkpoint up to step {step}; {first}.")
+    return before
 
 
 def rewind(
@@ -331,10 +263,7 @@ def rewind(
     Raises:
         ValueError: No checkpoint up to that step.
     """
-    before = [c for c in run.checkpoints if c.step <= step]
-    if not before:
-        first = run.checkpoints[0].step if run.checkpoints else "none"
-        raise ValueError(f"No checkpoint up to step {step}; the first is at {first}.")
+    before = _up_to(run, step)
     found = resume(before[-1], experiments)
     found.checkpoints, found.memory, found.spacing = before, run.memory, run.spacing
     found.early, found.clock = run.early, run.clock

@@ -1,4 +1,4 @@
-"""The pass of plain dense networks with its gradients by hand, in half of autograd's time.
+"""The backward pass of plain dense networks without autograd, in half of its time.
 
 For ``z = h W^T + b``, ``h' = f(z)`` and ``g = dL/dh'``: ``dL/dz = g f'(z)``, ``dL/dW = (dL/dz)^T
 h``, ``dL/db`` its sum over rows, ``dL/dh = dL/dz W``. Written straight into the parameters' own
@@ -16,27 +16,26 @@ import torch
 from torch import Tensor
 
 from snn_core.activations import Activation
-from snn_core.propagate import Stopped
-from snn_core.train.ensemble import Ensemble, Trace, is_slow
+from snn_core.train.networks import Networks, Trace, ask, is_slow
 
-__all__ = ["Room", "by_hand", "is_plain", "room_of"]
+__all__ = ["Buffers", "buffers_of", "is_plain", "manual_backward"]
 
 Top = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-def is_plain(net: Ensemble) -> bool:
+def is_plain(net: Networks) -> bool:
     """Returns whether every layer is a weight, a bias and an activation, and nothing else."""
     spec = net.experiment.network
     return (
         all(layer.plan.kind == "dense" for layer in net.shapes)
         and (spec.normalization, spec.dropout, spec.residual) == ("none", "none", False)
         and net.scale is None
-        and (net.rule.name == "none" or not net.parametrized)
+        and not net.parametrized
     )
 
 
 @dataclass(frozen=True)
-class Room:
+class Buffers:
     """Where the passes of a plain network leave their numbers, update after update.
 
     ``blocks`` are of the hidden layers. Where the activation's ``pull`` works from its output, h
@@ -49,7 +48,7 @@ class Room:
     blocks: Trace
     z: list[Tensor]
     h: list[Tensor]
-    pulls: list[Tensor]
+    gradients: list[Tensor]
     leaves: list[tuple[Tensor, Tensor]]  # a parameter and its gradient
     weights: list[Tensor]
     turned: list[Tensor]  # W^T
@@ -60,8 +59,8 @@ class Room:
 
 
 @torch.no_grad()
-def room_of(net: Ensemble, rows: int) -> Room:
-    """Returns the room for batches of so many rows a seed."""
+def buffers_of(net: Networks, rows: int) -> Buffers:
+    """Returns the buffers for batches of so many rows a seed."""
     alone = len(net.seeds) == 1
     pairs = [(leaf, torch.empty_like(leaf)) for leaf in net.leaves()]
     grads = [grad for _, grad in pairs]
@@ -69,18 +68,18 @@ def room_of(net: Ensemble, rows: int) -> Room:
     plans, seeds = [layer.plan for layer in net.shapes], len(net.seeds)
     widths = [(k, len([*some])) for k, some in itertools.groupby(plan.outputs for plan in plans)]
     kinds_kept = 2 if net.shapes[0].activation.pull else 3  # h tells the slope, so z need not stay
-    h, pulls, *z = (
+    h, gradients, *z = (
         [net.head_bias.new_empty(count, seeds, rows, width) for width, count in widths]
         for _ in range(kinds_kept)
     )
     own_h = _matrices(h, alone)
     weights = _matrices([*net.weights, net.head_weight], alone)
     biases = _matrices([*net.biases, net.head_bias], alone)
-    return Room(
-        blocks=Trace(h, z[0] if z else [], pulls),
+    return Buffers(
+        blocks=Trace(h, z[0] if z else [], gradients),
         z=_matrices(z[0], alone) if z else own_h,
         h=own_h,
-        pulls=_matrices(pulls, alone),
+        gradients=_matrices(gradients, alone),
         leaves=pairs,
         weights=weights,
         turned=[weight.mT for weight in weights],
@@ -98,8 +97,8 @@ def _matrices(runs: Sequence[Tensor], alone: bool) -> list[Tensor]:
 
 
 @torch.no_grad()
-def by_hand(
-    net: Ensemble, room: Room, x: Tensor, top: Top, keep: bool, should_stop: Callable[[], bool]
+def manual_backward(
+    net: Networks, buffers: Buffers, x: Tensor, top: Top, keep: bool
 ) -> tuple[float, Trace | None]:
     """Leaves the gradients in the leaves; returns the loss, and where ``keep`` all layers.
 
@@ -107,39 +106,36 @@ def by_hand(
     the sum is returned. The layers stay as they are until the next pass.
 
     Raises:
-        Stopped: ``should_stop`` was true before a large product; no parameter has changed.
+        Stopped: The training was to stop before a large product; no parameter has changed.
     """
-
-    def ask(index: int) -> None:
-        if room.slow[index] and should_stop():
-            raise Stopped
-
-    for leaf, grad in room.leaves:
+    for leaf, grad in buffers.leaves:
         leaf.grad = grad
     alone, activation = len(net.seeds) == 1, net.shapes[0].activation
     affine, product = (torch.addmm, torch.mm) if alone else (torch.baddbmm, torch.bmm)
-    inputs, last = x.flatten(2), len(room.h)
-    h = [inputs.squeeze(0) if alone else inputs, *room.h]
+    inputs, last = x.flatten(2), len(buffers.h)
+    h = [inputs.squeeze(0) if alone else inputs, *buffers.h]
     for index in range(last):
-        ask(index)
-        z = affine(room.biases[index], h[index], room.turned[index], out=room.z[index])
-        _apply(activation, z, room.h[index])
-    outputs = affine(room.biases[last], h[last], room.turned[last])
+        if buffers.slow[index]:
+            ask(net)
+        z = affine(buffers.biases[index], h[index], buffers.turned[index], out=buffers.z[index])
+        _apply(activation, z, buffers.h[index])
+    outputs = affine(buffers.biases[last], h[last], buffers.turned[last])
     each, g = top(outputs.unsqueeze(0) if alone else outputs)
-    g, pull = g.squeeze(0) if alone else g, _pull(activation)
-    pulls = [torch.empty_like(h[0]), *room.pulls] if keep else [None] * (last + 1)
+    g, vjp = g.squeeze(0) if alone else g, _vjp(activation)
+    gradients = [torch.empty_like(h[0]), *buffers.gradients] if keep else [None] * (last + 1)
     for index in range(last, -1, -1):
-        ask(index)
-        product(g.mT, h[index], out=room.weight_grads[index])
-        torch.sum(g, -2, out=room.bias_grads[index])
+        if buffers.slow[index]:
+            ask(net)
+        product(g.mT, h[index], out=buffers.weight_grads[index])
+        torch.sum(g, -2, out=buffers.bias_grads[index])
         if index or keep:
-            g = product(g, room.weights[index], out=pulls[index])
+            g = product(g, buffers.weights[index], out=gradients[index])
         if index:
-            g = pull(g, room.z[index - 1])
+            g = vjp(g, buffers.z[index - 1])
     total = float(each.sum())
     if not keep:
         return total, None
-    blocks, below = room.blocks, g.unsqueeze(0) if alone else g
+    blocks, below = buffers.blocks, g.unsqueeze(0) if alone else g
     gradients = [below.unsqueeze(0), *blocks.gradients]
     return total, Trace([inputs.unsqueeze(0), *blocks.h], blocks.z, gradients)
 
@@ -152,6 +148,6 @@ def _apply(activation: Activation, z: Tensor, h: Tensor) -> None:
         activation.fn_(h if h is z else h.copy_(z))
 
 
-def _pull(activation: Activation) -> Callable[[Tensor, Tensor], Tensor]:
-    """g f'(z) from what a room keeps for it: the output in one kernel, else z."""
+def _vjp(activation: Activation) -> Callable[[Tensor, Tensor], Tensor]:
+    """g f'(z) from what the buffers keep for it: the output in one kernel, else z."""
     return activation.pull or (lambda g, z: g * activation.derivative(z))

@@ -19,7 +19,7 @@ import torch
 
 from snn_core.cost import CORES
 
-__all__ = ["Crew", "side_by_side"]
+__all__ = ["ThreadPool", "side_by_side"]
 
 T = TypeVar("T")
 Piece = TypeVar("Piece")
@@ -27,7 +27,7 @@ IDLE = 1.0  # seconds without work after which a thread ends
 
 
 @dataclass
-class Crew:
+class ThreadPool:
     """Threads that compute on one core each; whoever has no work for a second ends by itself.
 
     ``cores`` is how many a lone piece of work is spread over.
@@ -39,14 +39,14 @@ class Crew:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def side_by_side(crew: Crew, pieces: Sequence[Piece], work: Callable[[Piece], T]) -> list[T]:
-    """Returns the work on every piece: a lone one's on the crew's cores, several on one each.
+def side_by_side(pool: ThreadPool, pieces: Sequence[Piece], work: Callable[[Piece], T]) -> list[T]:
+    """Returns the work on every piece: a lone one's on the pool's cores, several on one each.
 
     The caller is one of the workers. All work is over when it returns or raises what one raised.
     """
     helpers = min(CORES, len(pieces)) - 1
     if helpers <= 0:
-        torch.set_num_threads(crew.cores)
+        torch.set_num_threads(pool.cores)
         try:
             return [work(piece) for piece in pieces]
         finally:
@@ -54,7 +54,7 @@ def side_by_side(crew: Crew, pieces: Sequence[Piece], work: Callable[[Piece], T]
     found: list[Future[T]] = [Future() for _ in pieces]
     waiting = deque(zip(pieces, found, strict=True))
 
-    def labour() -> None:
+    def work_off() -> None:
         while waiting:
             try:
                 piece, future = waiting.popleft()
@@ -65,35 +65,35 @@ def side_by_side(crew: Crew, pieces: Sequence[Piece], work: Callable[[Piece], T]
             except BaseException as error:
                 future.set_exception(error)
 
-    _call(crew, labour, helpers)
+    _call(pool, work_off, helpers)
     torch.set_num_threads(1)
     try:
-        labour()
+        work_off()
         wait(found)
     finally:
         torch.set_num_threads(CORES)
     return [future.result() for future in found]
 
 
-def _call(crew: Crew, task: Callable[[], None], helpers: int) -> None:
-    with crew.lock:  # a thread that ends looks once more for work, in the lock
+def _call(pool: ThreadPool, task: Callable[[], None], helpers: int) -> None:
+    with pool.lock:  # a thread that ends looks once more for work, in the lock
         for _ in range(helpers):
-            crew.tasks.put(task)
-        new, crew.threads = helpers - crew.threads, max(helpers, crew.threads)
+            pool.tasks.put(task)
+        new, pool.threads = helpers - pool.threads, max(helpers, pool.threads)
     for _ in range(new):
         ready = threading.Event()
-        threading.Thread(target=_serve, args=(crew, ready), daemon=True).start()
+        threading.Thread(target=_serve, args=(pool, ready), daemon=True).start()
         ready.wait()  # its setting is also the default of new threads, until the caller's own
 
 
-def _serve(crew: Crew, ready: threading.Event) -> None:
+def _serve(pool: ThreadPool, ready: threading.Event) -> None:
     torch.set_num_threads(1)
     ready.set()
     while True:
         try:
-            crew.tasks.get(timeout=IDLE)()
+            pool.tasks.get(timeout=IDLE)()
         except Empty:
-            with crew.lock:
-                if crew.tasks.empty():
-                    crew.threads -= 1
+            with pool.lock:
+                if pool.tasks.empty():
+                    pool.threads -= 1
                     return
