@@ -31,7 +31,7 @@ CORES = torch.get_num_threads()
 LONGEST_SECONDS = 300.0
 MEMORY_SHARE = 0.6  # of what is free; the rest is for the page, other visitors and slack
 OVERHEAD = 3e-4  # seconds a layer and seed, whatever its size
-DETAIL_OVERHEAD = 4e-4
+DETAIL_OVERHEAD = 1.5e-4
 # Seconds of kernels that are started for one layer in an update, whatever its size: as measured
 # of dense networks of 2 to 64 layers, 0.2e-3 without and 0.6e-3 with batch normalization.
 UPDATE_OVERHEAD = 3e-4
@@ -131,7 +131,7 @@ def _seconds(experiment: Experiment, backward: bool, detail: bool) -> float:
     products = sum(2.0 * v * layer.fan_in for v, layer in zip(values, layers, strict=True))
     work = sum(layer.fan_in * layer.outputs for layer in layers) / rates.normals
     work += products * (2 if backward else 1) / rates.products
-    work += sum(values) / rates.passes * (2 + 3 * backward + 4 * detail)
+    work += sum(values) / rates.passes * (2 + 3 * backward + 2 * detail)
     work += len(layers) * (OVERHEAD + backward * OVERHEAD + detail * DETAIL_OVERHEAD)
     parts = (net.initializer, net.constraint)
     work += sum(sum(decompositions(part, layers)) for part in parts) / rates.products

@@ -31,6 +31,7 @@ from snn_core.settings import (
     normalization_of,
     plan_of,
 )
+from snn_core.statistics import squares
 
 __all__ = [
     "Layer",
@@ -144,6 +145,7 @@ def draw_layers(
     act, norm = activation_of(net), normalization_of(net)
     plans = plan_of(experiment)
     sources = [generator(experiment, index, "weights") for index in seeds]
+    states = [source.get_state() for source in sources]
     size = sum(4 * layer.fan_in * layer.outputs + STATE for layer in plans) if keep else math.inf
     for shapes, past in zip(plans, _pasts(law, plans), strict=True):
         weight = torch.empty(len(seeds), *shapes.weight_shape, dtype=torch.float32)
@@ -151,9 +153,8 @@ def draw_layers(
         if law.bias_distribution or net.bias:
             bias = torch.zeros(len(seeds), shapes.outputs, dtype=torch.float32)
         for k, (index, source) in enumerate(zip(seeds, sources, strict=True)):
-            draw = partial(_numbers, law, shapes, source)
-            numbers, *biases, state = _seeds_own(experiment, index, past, size, draw)
-            source.set_state(state)  # as if they had been drawn now
+            draw = partial(_numbers, law, shapes, source, states[k])
+            numbers, *biases, states[k] = _seeds_own(experiment, index, past, size, draw)
             law.fill_(weight[k], numbers, shapes.fan_in, shapes.fan_out)
             if biases and bias is not None:
                 law.fill_bias_(bias[k], biases[0], shapes.fan_in)
@@ -178,8 +179,11 @@ def _pasts(law: Initializer, plans: Sequence[LayerPlan]) -> Iterator[tuple[Hasha
         runs += (shape, count)
 
 
-def _numbers(law: Initializer, shapes: LayerPlan, source: Generator) -> tuple[Tensor, ...]:
-    """A layer's random numbers, those of its biases if it has any, and the generator's state."""
+def _numbers(
+    law: Initializer, shapes: LayerPlan, source: Generator, state: Tensor
+) -> tuple[Tensor, ...]:
+    """A layer's random numbers from that state, its biases' if any, and the state afterwards."""
+    source.set_state(state)
     found = [law.distribution.draw(shapes.weight_shape, source)]
     if law.bias_distribution is not None:
         found.append(law.bias_distribution.draw((shapes.outputs,), source))
@@ -201,7 +205,7 @@ def _finished(
     weight = weight.to(device=device, dtype=dtype)
     bias = None if bias is None else bias.to(device=device, dtype=dtype)
     rows = weight.flatten(2).to(torch.promote_types(dtype, torch.float32))
-    omega, tau = rows.sum(-1).double(), torch.linalg.vecdot(rows, rows).double()
+    omega, tau = rows.sum(-1).double(), squares(rows).double()
     if experiment.network.kind == "cnn" and shapes.kind == "conv" and device == "cpu":
         weight = _channels_last(weight)
     return Layer(experiment.network, shapes, act, norm, weight, bias, omega, tau)

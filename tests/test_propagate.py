@@ -199,6 +199,14 @@ def test_a_network_that_dies_says_at_which_layer() -> None:
     assert run(SMALL).died_at == (None, None, None)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("detail", [False, True])
+def test_units_that_all_give_one_number_are_dead_in_every_way(dtype: str, detail: bool) -> None:
+    network = NetworkSpec(depth=3, width=47, activation="softplus", weight_factor=0.0)
+    p = run(Experiment(network, batch=33, seeds=2, dtype=dtype), detail=detail)
+    assert p.died_at == (1, 1) and not p.variance[:, 1:].any()
+
+
 def test_a_vanishing_network_keeps_its_numbers() -> None:
     network = NetworkSpec(depth=60, width=32, initializer="pytorch_default", activation="relu")
     variance = run(Experiment(network=replace(network, weight_factor=1e-2), batch=32)).variance

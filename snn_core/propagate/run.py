@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
@@ -92,12 +92,13 @@ def assemble(
     experiment: Experiment, found: Sequence[Pass], predicted: Prediction, seconds: float = 0.0
 ) -> Propagation:
     """Returns the propagation of the passes that are there: all seeds', or the first few."""
-    mean, variance = _table((p.moments for p in found), experiment.network.depth + 1)
-    weights = np.array([p.weights for p in found]).reshape(-1, experiment.network.depth, 3)
+    layers = experiment.network.depth + 1
+    mean, variance = _table([p.moments for p in found], layers)
+    weights = np.array([p.weights for p in found]).reshape(-1, layers - 1, 3)
     values = experiment.batch * min(layer.units for layer in plan_of(experiment))
-    gradients = (None, None)
-    if found and found[0].gradients:
-        gradients = _table((p.gradients for p in found), experiment.network.depth + 1)
+    gradients = [p.gradients for p in found if p.gradients is not None]
+    gradient_mean, gradient_variance = _table(gradients, layers) if gradients else (None, None)
+    details = [p.detail for p in found if p.detail is not None]
     return Propagation(
         experiment=experiment,
         layers=_names(experiment),
@@ -106,13 +107,13 @@ def assemble(
         omega=weights[..., 0],
         tau=weights[..., 1],
         inside=weights[..., 2],
-        gradient_mean=gradients[0],
-        gradient_variance=gradients[1],
+        gradient_mean=gradient_mean,
+        gradient_variance=gradient_variance,
         diverged_at=tuple(
             _first(~np.isfinite(m + v)) for m, v in zip(mean, variance, strict=True)
         ),
         died_at=tuple(_first(v == 0) if values > 1 else None for v in variance),
-        detail=collect([p.detail for p in found]) if found and found[0].detail else None,
+        detail=collect(details) if details else None,
         predicted=predicted,
         seconds=seconds,
     )
@@ -123,12 +124,9 @@ def _names(experiment: Experiment) -> tuple[str, ...]:
     return ("input", *(f"{layer.kind} {index}" for index, layer in enumerate(plan, start=1)))
 
 
-def _table(
-    rows: Iterable[list[tuple[float, float]]], layers: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, variance), each (seeds, layers), from one list of pairs per seed."""
-    table = np.array(list(rows), dtype=float).reshape(-1, layers, 2)
-    mean, variance = np.moveaxis(table, 2, 0)
+def _table(moments: Sequence[np.ndarray], layers: int) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, variance), each (seeds, layers), from every seed's (layers, 2); there may be none."""
+    mean, variance = np.moveaxis(np.array(moments).reshape(-1, layers, 2), 2, 0)
     return mean, variance
 
 
