@@ -1,8 +1,11 @@
 """What is measured against an independent measurement of the same network by hooks."""
 
+import importlib
+import itertools
 import math
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +18,7 @@ from snn_core.constraints import CONSTRAINTS
 from snn_core.cost import estimate
 from snn_core.datasets import DATASETS, image_shape
 from snn_core.initializers import INITIALIZERS
-from snn_core.network import build, draw_inputs
+from snn_core.network import Layer, build, draw_inputs, draw_layers
 from snn_core.normalizations import NORMALIZATIONS
 from snn_core.propagate import (
     QUANTILES,
@@ -122,6 +125,19 @@ def test_a_lone_seed_split_by_rows_is_the_whole(backward: bool) -> None:
     assert np.allclose(split.variance, whole.variance, rtol=1e-5)
     if backward:
         assert np.allclose(split.gradient_variance, whole.gradient_variance, rtol=1e-5)
+
+
+def test_a_lone_seed_whose_weights_cannot_be_drawn_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(experiment: Experiment, seeds: list[int]) -> Iterator[Layer]:
+        yield from itertools.islice(draw_layers(experiment, seeds), 2)
+        raise MemoryError("no room")
+
+    module = importlib.import_module("snn_core.propagate.run")
+    monkeypatch.setattr(module, "draw_layers", broken)
+    with pytest.raises(MemoryError, match="no room"):
+        run(replace(SMALL, seeds=1, batch=301))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
