@@ -55,8 +55,8 @@ class Cost(NamedTuple):
 
 class _Rates(NamedTuple):
     products: float  # floating-point operations a second, one thread or one accelerator
-    normals: float  # random numbers a second, one thread
-    passes: float  # elementwise results a second, likewise
+    normals: float  # random numbers a second, likewise
+    passes: float  # elementwise results a second
 
 
 @lru_cache(maxsize=2)
@@ -75,8 +75,8 @@ def _rates(device: str) -> _Rates:
 def _measured_rates(device: str) -> _Rates:
     side = 256 if device == "cpu" else 2048  # an accelerator is not busy with less
     x = torch.randn(side, side, dtype=torch.float32, device=device)
-    y, z = torch.empty_like(x), torch.empty(256, 256, dtype=torch.float32)
-    source = torch.Generator().manual_seed(0)
+    y, z = torch.empty_like(x), torch.empty_like(x)
+    source = torch.Generator(device).manual_seed(0)
 
     def seconds(work: Callable[[], object]) -> float:
         best = math.inf
@@ -90,7 +90,7 @@ def _measured_rates(device: str) -> _Rates:
 
     return _Rates(
         products=2 * side**3 / seconds(lambda: torch.mm(x, x, out=y)),
-        normals=z.numel() / seconds(lambda: z.normal_(generator=source)),  # always on the CPU
+        normals=z.numel() / seconds(lambda: z.normal_(generator=source)),
         passes=x.numel() / seconds(lambda: torch.selu(x)),
     )
 

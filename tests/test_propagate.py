@@ -135,6 +135,7 @@ def test_a_lone_seed_whose_weights_cannot_be_drawn_says_so(
         raise MemoryError("no room")
 
     module = importlib.import_module("snn_core.propagate.run")
+    monkeypatch.setattr(module, "CORES", 2)
     monkeypatch.setattr(module, "draw_layers", broken)
     with pytest.raises(MemoryError, match="no room"):
         run(replace(SMALL, seeds=1, batch=301))

@@ -99,7 +99,7 @@ def passes(
     if layers is None:
         calibrated = initializer_of(experiment.network).calibrated
         layers = build(experiment, seeds) if calibrated else draw_layers(experiment, seeds)
-    masks = [generator(experiment, k, "dropout") for k in seeds]
+    masks = [generator(experiment, k, "dropout", device=experiment.device) for k in seeds]
     found, waiting = defaultdict[str, list[Stack]](list), list[Output]()
     room = sample_size(experiment)
 
