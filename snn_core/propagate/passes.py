@@ -107,7 +107,7 @@ def passes(
         if backward:
             h.register_hook(take)
         waiting.append(Output(h.detach(), act, None if z is None else z.detach()))
-        if sum(each.h.nbytes for each in waiting) > TOGETHER:
+        if len(waiting) * h.nbytes > TOGETHER:
             note()
 
     @torch.no_grad()
@@ -146,19 +146,23 @@ def _moments(h: Tensor) -> Stack:
     return exact_moments(h.detach(), tuple(range(1, h.dim()))).T
 
 
-def fetch(found: Mapping[str, Sequence[Stack]]) -> dict[str, list[Sequence[Any]]]:
+def fetch(found: Mapping[str, Sequence[Stack]]) -> dict[str, list[Any]]:
     """Returns the stacks without tensors: from an accelerator by one transfer a number format.
 
     Whoever asks an accelerator for a number waits until it has done all that it was told before.
     """
-    tensors = [x for each in found.values() for x in each if isinstance(x, Tensor)]
+    there = [
+        x for each in found.values() for x in each if isinstance(x, Tensor) and not on_host(x)
+    ]
     parts = {}
-    for dtype in {x.dtype for x in tensors}:
-        own = [x.reshape(-1) for x in tensors if x.dtype == dtype]
+    for dtype in {x.dtype for x in there}:
+        own = [x.reshape(-1) for x in there if x.dtype == dtype]
         parts[dtype] = iter(torch.cat(own).cpu().split([len(x) for x in own]))
 
-    def fetched(x: Stack) -> Sequence[Any]:
-        return next(parts[x.dtype]).reshape(x.shape).numpy() if isinstance(x, Tensor) else x
+    def fetched(x: Stack) -> Any:  # noqa: ANN401  an array, or a list as it is
+        if not isinstance(x, Tensor):
+            return x
+        return x.numpy() if on_host(x) else next(parts[x.dtype]).reshape(x.shape).numpy()
 
     return {name: [fetched(x) for x in each] for name, each in found.items()}
 
