@@ -5,9 +5,13 @@ the hand-written loop (nn.Sequential, forward hooks, .mean().item(), .var().item
 backward with gradient statistics at most 1.0x the hand-written loop with tensor hooks on frozen
 weights. Weights and inputs are drawn beforehand for all alike.
 
+Then the whole call, with all to draw, against the loop from scratch: at most 0.7x; and again with
+another weight factor, where draws are kept: at most 0.5x. Both also without the prediction. Where
+there is a graphics card, the whole call on it against the same loop there and the bare products.
+
 Then one seed of the default on one thread, as a live page runs it: what a first run costs, with
 all to draw; the same with another factor, activation parameter or depth, where draws are kept;
-with the statistics of the tabs, at most 1.5x without; with gradients, and with both. Each beside
+with the statistics of the tabs, at most 1.3x without; with gradients, and with both. Each beside
 the bare chain.
 """
 
@@ -23,12 +27,13 @@ from torch import Tensor, nn
 
 from benchmarks.rounds import interleave, ratio
 from snn_core.network import Layer, build, draw_inputs
-from snn_core.propagate import Watch, one_seed
+from snn_core.propagate import Watch, one_seed, run
 from snn_core.propagate.passes import Drawn
 from snn_core.propagate.run import measure
 from snn_core.settings import Experiment, NetworkSpec
 
 SHAPES = ((4, 512, 256, 32), (8, 1024, 128, 64), (1, 1024, 512, 64))
+CARD = {(8, 1024, 128, 64): 20, (8, 4096, 1024, 64): 160, (8, 4096, 2048, 64): 550}  # asked, in ms
 
 
 def bare_chain(weights: list[list[Tensor]], x: Tensor, buffers: list[Tensor]) -> None:
@@ -127,6 +132,87 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> None:
     )
 
 
+def as_people_write(experiment: Experiment) -> Callable[[], list[tuple[float, float]]]:
+    """The loop from scratch: draws weights and inputs, nn.Sequential, forward hooks, `.item()`."""
+    e, net = experiment, experiment.network
+
+    def whole() -> list[tuple[float, float]]:
+        found: list[tuple[float, float]] = []
+
+        def note(module: nn.Module, args: object, h: Tensor) -> None:
+            found.append((h.mean().item(), h.var().item()))
+
+        for _ in range(e.seeds):
+            parts: list[nn.Module] = []
+            for _ in range(net.depth):
+                linear = nn.Linear(net.width, net.width, bias=False, device=e.device)
+                nn.init.kaiming_normal_(linear.weight, nonlinearity="linear")
+                parts += [linear, nn.SELU()]
+                parts[-1].register_forward_hook(note)
+            with torch.no_grad():
+                nn.Sequential(*parts)(torch.randn(e.batch, net.width, device=e.device))
+        return found
+
+    return whole
+
+
+def whole_call(shape: tuple[int, int, int, int], rounds: int) -> None:
+    seeds, batch, width, depth = shape
+    e = Experiment(NetworkSpec(depth=depth, width=width), batch=batch, seeds=seeds)
+    step = itertools.count(1)  # no setting comes twice
+
+    def drawn() -> Experiment:
+        return replace(e, seed=next(step))
+
+    def factor() -> Experiment:
+        return replace(e, network=replace(e.network, weight_factor=1.0 + 1e-3 * next(step)))
+
+    seconds = interleave(
+        {
+            "loop": as_people_write(e),
+            "whole": lambda: run(drawn()),
+            "measured": lambda: measure(drawn()),
+            "again": lambda: run(factor()),
+            "measured again": lambda: measure(factor()),
+        },
+        rounds,
+    )
+    print(f"\nwhole call at {shape} / the loop people write, weights drawn")
+    print("  all drawn anew                      ", ratio(seconds, "whole", "loop"))
+    print("  without the prediction              ", ratio(seconds, "measured", "loop"))
+    print("  another weight factor               ", ratio(seconds, "again", "loop"))
+    print("  without the prediction              ", ratio(seconds, "measured again", "loop"))
+
+
+def on_a_card(shape: tuple[int, int, int, int], rounds: int) -> None:
+    seeds, batch, width, depth = shape
+    e = Experiment(NetworkSpec(depth=depth, width=width), batch=batch, seeds=seeds, device="cuda")
+    step = itertools.count(1)
+    weights = torch.randn(depth, seeds, width, width, device="cuda") * width**-0.5
+    x = torch.randn(seeds, batch, width, device="cuda")
+
+    def products() -> None:
+        h = x
+        for weight in weights:
+            h = torch.bmm(h, weight)
+        torch.cuda.synchronize()
+
+    seconds = interleave(
+        {
+            "whole": lambda: run(replace(e, seed=next(step))),
+            "measured": lambda: measure(replace(e, seed=next(step))),
+            "detail": lambda: measure(replace(e, seed=next(step)), detail=True),
+            "loop": as_people_write(e),
+            "bare": products,
+        },
+        rounds,
+    )
+    print(f"\nwhole call at {shape} on {torch.cuda.get_device_name()}; asked: {CARD[shape]} ms")
+    for name, each in seconds.items():
+        print(f"  {name:9} {min(each) * 1e3:7.1f} ms  / loop {ratio(seconds, name, 'loop')}")
+    print(f"  whole / bare {ratio(seconds, 'whole', 'bare')}")
+
+
 def one_seed_alone(rounds: int) -> None:
     e = Experiment()
     layers, x = build(e, [0]), draw_inputs(e, [0])
@@ -182,6 +268,9 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {rounds} rounds")
     for shape in SHAPES:
         compare(shape, rounds)
+        whole_call(shape, rounds)
+    for shape in CARD if torch.cuda.is_available() else ():
+        on_a_card(shape, rounds)
     torch.set_num_threads(1)
     one_seed_alone(rounds)
 

@@ -31,7 +31,7 @@ CORES = torch.get_num_threads()
 LONGEST_SECONDS = 300.0
 MEMORY_SHARE = 0.6  # of what is free; the rest is for the page, other visitors and slack
 OVERHEAD = 3e-4  # seconds a layer and seed, whatever its size
-DETAIL_OVERHEAD = 4e-4
+DETAIL_OVERHEAD = 1.5e-4
 # Seconds of kernels that are started for one layer in an update, whatever its size: as measured
 # of dense networks of 2 to 64 layers, 0.2e-3 without and 0.6e-3 with batch normalization.
 UPDATE_OVERHEAD = 3e-4
@@ -55,8 +55,8 @@ class Cost(NamedTuple):
 
 class _Rates(NamedTuple):
     products: float  # floating-point operations a second, one thread or one accelerator
-    normals: float  # random numbers a second, one thread
-    passes: float  # elementwise results a second, likewise
+    normals: float  # random numbers a second, likewise
+    passes: float  # elementwise results a second
 
 
 @lru_cache(maxsize=2)
@@ -75,8 +75,8 @@ def _rates(device: str) -> _Rates:
 def _measured_rates(device: str) -> _Rates:
     side = 256 if device == "cpu" else 2048  # an accelerator is not busy with less
     x = torch.randn(side, side, dtype=torch.float32, device=device)
-    y, z = torch.empty_like(x), torch.empty(256, 256, dtype=torch.float32)
-    source = torch.Generator().manual_seed(0)
+    y, z = torch.empty_like(x), torch.empty_like(x)
+    source = torch.Generator(device).manual_seed(0)
 
     def seconds(work: Callable[[], object]) -> float:
         best = math.inf
@@ -90,7 +90,7 @@ def _measured_rates(device: str) -> _Rates:
 
     return _Rates(
         products=2 * side**3 / seconds(lambda: torch.mm(x, x, out=y)),
-        normals=z.numel() / seconds(lambda: z.normal_(generator=source)),  # always on the CPU
+        normals=z.numel() / seconds(lambda: z.normal_(generator=source)),
         passes=x.numel() / seconds(lambda: torch.selu(x)),
     )
 
@@ -131,7 +131,7 @@ def _seconds(experiment: Experiment, backward: bool, detail: bool) -> float:
     products = sum(2.0 * v * layer.fan_in for v, layer in zip(values, layers, strict=True))
     work = sum(layer.fan_in * layer.outputs for layer in layers) / rates.normals
     work += products * (2 if backward else 1) / rates.products
-    work += sum(values) / rates.passes * (2 + 3 * backward + 4 * detail)
+    work += sum(values) / rates.passes * (2 + 3 * backward + 2 * detail)
     work += len(layers) * (OVERHEAD + backward * OVERHEAD + detail * DETAIL_OVERHEAD)
     parts = (net.initializer, net.constraint)
     work += sum(sum(decompositions(part, layers)) for part in parts) / rates.products

@@ -31,6 +31,7 @@ from snn_core.settings import (
     normalization_of,
     plan_of,
 )
+from snn_core.statistics import squares
 
 __all__ = [
     "Layer",
@@ -66,26 +67,32 @@ class Layer:
     scale: Tensor | None = None
 
 
-def generator(experiment: Experiment, seed_index: int, stream: str, *time: int) -> Generator:
+def generator(
+    experiment: Experiment, seed_index: int, stream: str, *time: int, device: str = "cpu"
+) -> Generator:
     """Returns the random numbers of one seed for one purpose, at one time where it matters.
 
     They depend on the experiment's seed, the index, the purpose and the time alone, so that seed k
-    of an ensemble of 8 is seed k of an ensemble of 16.
+    of an ensemble of 8 is seed k of an ensemble of 16. An accelerator draws where it computes, by
+    a generator of its own kind: its numbers are like the CPU's in distribution alone.
     """
     entropy = (experiment.seed, seed_index, STREAMS.index(stream), *time)
     state = np.random.SeedSequence(entropy).generate_state(1)[0]
-    return torch.Generator().manual_seed(int(state))
+    return torch.Generator(device).manual_seed(int(state))
 
 
 def draw_inputs(experiment: Experiment, seeds: Sequence[int]) -> Tensor:
-    """Returns every seed's own batch, ``(seeds, batch, *input shape)``, in the network's dtype."""
+    """Returns every seed's own batch, ``(seeds, batch, *input shape)``, in the network's dtype.
+
+    Of a real data set it is the same rows on every device.
+    """
     shape, data = input_shape(experiment), dataset_of(experiment)
     e = experiment
     what = ("inputs", e.data, e.data_parameters, e.standardize, e.batch, shape)
     size = 4 * e.batch * math.prod(shape)
 
     def rows(index: int) -> Tensor:
-        source = generator(e, index, "inputs")
+        source = generator(e, index, "inputs", device=e.device if data.draw else "cpu")
         return sample(data, e.batch, math.prod(shape), source, e.standardize)
 
     drawn = [_seeds_own(e, k, what, size, lambda k=k: (rows(k),))[0] for k in seeds]
@@ -97,11 +104,11 @@ def draw_cotangents(
     experiment: Experiment, seeds: Sequence[int], shape: tuple[int, ...]
 ) -> Tensor:
     """Returns every seed's standard normal cotangent, ``(seeds, batch, *shape)``, float32."""
-    shape = (experiment.batch, *shape)
+    shape, device = (experiment.batch, *shape), experiment.device
 
     def draw(k: int) -> Tensor:
-        source = generator(experiment, k, "cotangent")
-        return torch.randn(shape, generator=source, dtype=torch.float32)
+        source = generator(experiment, k, "cotangent", device=device)
+        return torch.randn(shape, generator=source, dtype=torch.float32, device=device)
 
     what, size = ("cotangent", shape), 4 * math.prod(shape)
     drawn = [_seeds_own(experiment, k, what, size, lambda k=k: (draw(k),))[0] for k in seeds]
@@ -118,14 +125,15 @@ def _seeds_own(
     """What one seed draws: kept, where the seeds up to this one have room for ``size`` bytes each.
 
     Of an ensemble that has no room as a whole, the first seeds are kept rather than none: what
-    goes round in a memory that is too small is always gone when it is needed again.
+    goes round in a memory that is too small is always gone when it is needed again. An accelerator
+    draws as fast as it would read.
     """
 
     def drawn() -> tuple[Tensor, ...]:
         with torch.inference_mode(False), torch.no_grad():  # what is kept must serve both modes
             return draw()
 
-    if (seed_index + 1) * size > ROOM:
+    if experiment.device != "cpu" or (seed_index + 1) * size > ROOM:
         return drawn()
     return kept((experiment.seed, seed_index, *what), drawn)
 
@@ -143,17 +151,18 @@ def draw_layers(
     law, rule = initializer_of(net), constraint_of(net)
     act, norm = activation_of(net), normalization_of(net)
     plans = plan_of(experiment)
-    sources = [generator(experiment, index, "weights") for index in seeds]
+    device = experiment.device
+    sources = [generator(experiment, index, "weights", device=device) for index in seeds]
+    states = [source.get_state() for source in sources]
     size = sum(4 * layer.fan_in * layer.outputs + STATE for layer in plans) if keep else math.inf
     for shapes, past in zip(plans, _pasts(law, plans), strict=True):
-        weight = torch.empty(len(seeds), *shapes.weight_shape, dtype=torch.float32)
+        weight = torch.empty(len(seeds), *shapes.weight_shape, dtype=torch.float32, device=device)
         bias = None
         if law.bias_distribution or net.bias:
-            bias = torch.zeros(len(seeds), shapes.outputs, dtype=torch.float32)
+            bias = torch.zeros(len(seeds), shapes.outputs, dtype=torch.float32, device=device)
         for k, (index, source) in enumerate(zip(seeds, sources, strict=True)):
-            draw = partial(_numbers, law, shapes, source)
-            numbers, *biases, state = _seeds_own(experiment, index, past, size, draw)
-            source.set_state(state)  # as if they had been drawn now
+            draw = partial(_numbers, law, shapes, source, states[k])
+            numbers, *biases, states[k] = _seeds_own(experiment, index, past, size, draw)
             law.fill_(weight[k], numbers, shapes.fan_in, shapes.fan_out)
             if biases and bias is not None:
                 law.fill_bias_(bias[k], biases[0], shapes.fan_in)
@@ -178,8 +187,11 @@ def _pasts(law: Initializer, plans: Sequence[LayerPlan]) -> Iterator[tuple[Hasha
         runs += (shape, count)
 
 
-def _numbers(law: Initializer, shapes: LayerPlan, source: Generator) -> tuple[Tensor, ...]:
-    """A layer's random numbers, those of its biases if it has any, and the generator's state."""
+def _numbers(
+    law: Initializer, shapes: LayerPlan, source: Generator, state: Tensor
+) -> tuple[Tensor, ...]:
+    """A layer's random numbers from that state, its biases' if any, and the state afterwards."""
+    source.set_state(state)
     found = [law.distribution.draw(shapes.weight_shape, source)]
     if law.bias_distribution is not None:
         found.append(law.bias_distribution.draw((shapes.outputs,), source))
@@ -201,7 +213,7 @@ def _finished(
     weight = weight.to(device=device, dtype=dtype)
     bias = None if bias is None else bias.to(device=device, dtype=dtype)
     rows = weight.flatten(2).to(torch.promote_types(dtype, torch.float32))
-    omega, tau = rows.sum(-1).double(), torch.linalg.vecdot(rows, rows).double()
+    omega, tau = rows.sum(-1).double(), squares(rows).double()
     if experiment.network.kind == "cnn" and shapes.kind == "conv" and device == "cpu":
         weight = _channels_last(weight)
     return Layer(experiment.network, shapes, act, norm, weight, bias, omega, tau)
@@ -221,9 +233,9 @@ def calibrate(experiment: Experiment, layer: Layer, h: Tensor) -> Layer:
     """
     z = linear(layer, h).flatten(1).double()
     scale = (experiment.network.weight_factor / z.var(1, unbiased=False)).sqrt()
-    scale = torch.where(scale.isfinite(), scale, 1.0).to("cpu")
+    scale = torch.where(scale.isfinite(), scale, 1.0)
     shape = (-1,) + (1,) * (layer.weight.dim() - 1)
-    weight = layer.weight.to("cpu", torch.float64) * scale.reshape(shape)
+    weight = layer.weight.double() * scale.reshape(shape)
     rule = constraint_of(experiment.network)
     act, norm = layer.activation, layer.normalization
     return _finished(experiment, rule, layer.plan, act, norm, weight.float(), layer.bias)
@@ -242,7 +254,8 @@ def build(
     if not initializer_of(experiment.network).calibrated:
         return list(layers)
     h, done = draw_inputs(experiment, seeds) if inputs is None else inputs, []
-    masks = [generator(experiment, index, "dropout") for index in seeds]
+    device = experiment.device
+    masks = [generator(experiment, index, "dropout", device=device) for index in seeds]
     for layer in layers:
         done.append(calibrate(experiment, layer, h))
         _, h = forward(done[-1], h, masks)
@@ -315,9 +328,9 @@ def _drop(spec: NetworkSpec, act: Activation, h: Tensor, masks: Sequence[Generat
     """Dropout as in training; alpha dropout keeps mean 0 and variance 1 (SNN paper, section 3)."""
     keep = 1.0 - spec.dropout_rate
     shape = h.shape[1:]
-    drawn = [torch.empty(shape, dtype=torch.float32).bernoulli_(keep, generator=g) for g in masks]
-    kept = torch.stack(drawn)
-    kept = kept.to(device=h.device, dtype=h.dtype)
+    like = {"dtype": torch.float32, "device": masks[0].device}
+    drawn = [torch.empty(shape, **like).bernoulli_(keep, generator=g) for g in masks]
+    kept = torch.stack(drawn).to(device=h.device, dtype=h.dtype)
     if spec.dropout == "standard":
         return h * kept / keep
     low = act.saturation or 0.0

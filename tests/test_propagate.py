@@ -1,8 +1,11 @@
 """What is measured against an independent measurement of the same network by hooks."""
 
+import importlib
+import itertools
 import math
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +18,7 @@ from snn_core.constraints import CONSTRAINTS
 from snn_core.cost import estimate
 from snn_core.datasets import DATASETS, image_shape
 from snn_core.initializers import INITIALIZERS
-from snn_core.network import build, draw_inputs
+from snn_core.network import Layer, build, draw_inputs, draw_layers
 from snn_core.normalizations import NORMALIZATIONS
 from snn_core.propagate import (
     QUANTILES,
@@ -124,6 +127,20 @@ def test_a_lone_seed_split_by_rows_is_the_whole(backward: bool) -> None:
         assert np.allclose(split.gradient_variance, whole.gradient_variance, rtol=1e-5)
 
 
+def test_a_lone_seed_whose_weights_cannot_be_drawn_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(experiment: Experiment, seeds: list[int]) -> Iterator[Layer]:
+        yield from itertools.islice(draw_layers(experiment, seeds), 2)
+        raise MemoryError("no room")
+
+    module = importlib.import_module("snn_core.propagate.run")
+    monkeypatch.setattr(module, "CORES", 2)
+    monkeypatch.setattr(module, "draw_layers", broken)
+    with pytest.raises(MemoryError, match="no room"):
+        run(replace(SMALL, seeds=1, batch=301))
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_activation_propagates(name: str) -> None:
     p = run(replace(SMALL, network=replace(SMALL.network, activation=name)), True, True)
@@ -197,6 +214,14 @@ def test_a_network_that_dies_says_at_which_layer() -> None:
     p = run(Experiment(network=network, seeds=2, batch=32))
     assert p.died_at == (1, 1) and p.diverged_at == (None, None)
     assert run(SMALL).died_at == (None, None, None)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("detail", [False, True])
+def test_units_that_all_give_one_number_are_dead_in_every_way(dtype: str, detail: bool) -> None:
+    network = NetworkSpec(depth=3, width=47, activation="softplus", weight_factor=0.0)
+    p = run(Experiment(network, batch=33, seeds=2, dtype=dtype), detail=detail)
+    assert p.died_at == (1, 1) and not p.variance[:, 1:].any()
 
 
 def test_a_vanishing_network_keeps_its_numbers() -> None:

@@ -7,6 +7,9 @@ import pytest
 import torch
 
 from snn_core.statistics import (
+    exact_cosine,
+    exact_moments,
+    exact_saturation,
     mean_cosine,
     pooled_moments,
     saturation,
@@ -42,6 +45,44 @@ def test_variance_is_right_to_1e_4_at_any_mean(
     found_mean, found = pooled_moments(x)
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-15 * mean * mean)
     assert found_mean == pytest.approx(expected_mean, rel=1e-6, abs=1e-6 * math.sqrt(expected))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("mean", "deviation"), [(0, 1), (1, 0.1), (1000, 1), (1, 1e-3), (3e4, 0), (0, 1e-22)]
+)
+def test_exact_moments_are_exact_over_any_axes(
+    dtype: torch.dtype, mean: float, deviation: float
+) -> None:
+    x = draw(2 * 300 * 7, mean, deviation, dtype).reshape(2, 300, 7)
+    for axes in ((1,), (1, 2)):
+        expected = x.double()
+        found_mean, found = exact_moments(x, axes)
+        middle = expected.mean(axes, keepdim=True)
+        variance = (expected - middle).square().mean(axes)
+        assert torch.allclose(found, variance, rtol=1e-9, atol=0.0)
+        slack = 1e-12 * float(variance.max().sqrt())
+        assert torch.allclose(found_mean, middle.reshape(found.shape), rtol=1e-12, atol=slack)
+        if deviation == 0:
+            assert not found.any()
+
+
+def test_the_exact_ways_of_a_stack_are_those_of_every_seed_alone() -> None:
+    source = torch.Generator().manual_seed(4)
+    stack = torch.randn(3, 40, 6, 5, 5, generator=source)
+    stack[1] *= 1e25
+    stack[2, :, 2] = 0.0
+    stack[2, 7] = 0.0
+    shares = exact_saturation(stack, 1.5)
+    for k, own in enumerate(stack):
+        mean, variance = unit_moments(own)
+        exact_mean, exact = exact_moments(stack, (1, 3, 4))[:, k].numpy()
+        assert np.allclose(variance, exact, rtol=1e-6, atol=0.0)
+        assert (np.abs(mean - exact_mean) <= 1e-6 * np.sqrt(exact)).all()
+        assert float(exact_cosine(stack)[k]) == pytest.approx(mean_cosine(own), abs=1e-6)
+        assert tuple(shares[:, k].tolist()) == pytest.approx(saturation(own, 1.5))
+    assert exact_cosine(torch.zeros(2, 5, 3)).isnan().all()
+    assert exact_cosine(stack[:, :1]).isnan().all()
 
 
 def test_float32_sums_would_not_do() -> None:

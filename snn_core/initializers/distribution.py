@@ -31,7 +31,8 @@ class Distribution:
     """How the entries of a weight are distributed, up to their variance.
 
     Attributes:
-        draw: ``(shape, generator)`` -> numbers of that shape, from the generator and nothing else.
+        draw: ``(shape, generator)`` -> numbers of that shape, from the generator and nothing else,
+            on its device.
         fill_: ``(weight, numbers, variance)`` -> the weight, filled with what the numbers are at
             that variance of an entry; leaves the numbers as they are.
         kurtosis: E[w^4] / E[w^2]^2 of an entry, see `Initializer`.
@@ -43,9 +44,15 @@ class Distribution:
     kurtosis: float = 3.0
 
 
+def _empty(
+    shape: tuple[int, ...], generator: Generator, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device=generator.device)
+
+
 def _normals(shape: tuple[int, ...], generator: Generator) -> Tensor:
     dtype = torch.float64 if math.prod(shape) < _SCALAR else torch.float32
-    return torch.empty(shape, dtype=dtype).normal_(generator=generator)
+    return _empty(shape, generator, dtype).normal_(generator=generator)
 
 
 def _of_normals_(weight: Tensor, numbers: Tensor, variance: float) -> Tensor:
@@ -53,7 +60,7 @@ def _of_normals_(weight: Tensor, numbers: Tensor, variance: float) -> Tensor:
 
 
 def _uniforms(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    return torch.empty(shape, dtype=torch.float32).uniform_(generator=generator)
+    return _empty(shape, generator).uniform_(generator=generator)
 
 
 def _of_uniforms_(weight: Tensor, numbers: Tensor, variance: float) -> Tensor:
@@ -63,8 +70,7 @@ def _of_uniforms_(weight: Tensor, numbers: Tensor, variance: float) -> Tensor:
 
 def _truncated(shape: tuple[int, ...], generator: Generator) -> Tensor:
     # Inverting the distribution function needs no redraws: a fixed number of draws per weight.
-    uniform = torch.empty(shape, dtype=torch.float32)
-    return uniform.uniform_(-_MASS, _MASS, generator=generator).erfinv_()
+    return _empty(shape, generator).uniform_(-_MASS, _MASS, generator=generator).erfinv_()
 
 
 def _of_truncated_(weight: Tensor, numbers: Tensor, variance: float) -> Tensor:

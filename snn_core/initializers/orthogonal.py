@@ -30,7 +30,8 @@ def _orthogonal(shape: tuple[int, ...], generator: Generator) -> Tensor:
     arXiv:math-ph/0609050).
     """
     rows, columns = shape[0], math.prod(shape[1:])
-    normal = torch.empty(max(rows, columns), min(rows, columns), dtype=torch.float32)
+    size, device = (max(rows, columns), min(rows, columns)), generator.device
+    normal = torch.empty(size, dtype=torch.float32, device=device)
     q, r = torch.linalg.qr(normal.normal_(generator=generator))
     q.mul_(torch.where(r.diagonal() < 0, -1.0, 1.0))
     return (q if rows >= columns else q.T).reshape(shape)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snn_core.activations import Activation
 from snn_core.network import (
     Layer,
     build,
@@ -20,10 +22,19 @@ from snn_core.network import (
     forward,
     generator,
 )
-from snn_core.propagate.detail import layer_detail, needs_z, sample_size
+from snn_core.propagate.detail import (
+    Output,
+    Rows,
+    Stack,
+    finish,
+    layer_detail,
+    layer_means,
+    needs_z,
+    sample_size,
+)
 from snn_core.propagate.result import THEOREM_1_OMEGA, THEOREM_1_TAU
 from snn_core.settings import Experiment, initializer_of
-from snn_core.statistics import pooled_moments
+from snn_core.statistics import exact_moments, on_host, pooled_moments
 
 __all__ = ["NOTHING", "Drawn", "Pass", "Stopped", "Watch", "merge", "passes"]
 
@@ -36,21 +47,26 @@ class Drawn(NamedTuple):
 
 
 NOTHING = Drawn(None, None)
+TOGETHER = 2**21  # bytes of outputs whose statistics are taken in one go: code stays warm
 
 
 class Stopped(Exception):
     """The caller's progress function asked to stop."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pass:
-    """What one pass of some rows of one seed left behind."""
+    """What one pass of some rows of one seed left behind.
 
-    moments: list[tuple[float, float]] = field(default_factory=list)
-    gradients: list[tuple[float, float]] = field(default_factory=list)
-    weights: list[tuple[float, float, float]] = field(default_factory=list)
-    rows: int = 0
-    detail: list[dict[str, Any]] = field(default_factory=list)
+    ``moments`` and ``gradients`` are ``(depth + 1, 2)``: mean and variance, the input's first.
+    ``weights`` is ``(depth, 3)``: mean omega and tau, share of units inside Theorem 1's box.
+    """
+
+    rows: int
+    moments: np.ndarray
+    weights: np.ndarray
+    gradients: np.ndarray | None = None
+    detail: Rows | None = None
 
 
 @dataclass
@@ -83,98 +99,118 @@ def passes(
     if layers is None:
         calibrated = initializer_of(experiment.network).calibrated
         layers = build(experiment, seeds) if calibrated else draw_layers(experiment, seeds)
-    masks = [generator(experiment, k, "dropout") for k in seeds]
-    found = [Pass(rows=x.shape[1]) for _ in seeds]
-    room, units = sample_size(experiment), []
-    with torch.enable_grad() if backward else torch.inference_mode():
-        h = x.requires_grad_(backward)
-        _note(found, h, backward)
-        if detail:
-            _note_detail(found, None, None, h, room)
-        for layer in layers:
-            watch.tick()
-            z, h = forward(layer, h, masks, keep_z=detail and needs_z(layer))
-            _note(found, h, backward, watch)
-            units.append((layer.omega, layer.tau))
-            if detail:
-                _note_detail(found, layer, z, h, room)
-        _note_weights(found, units)
+    masks = [generator(experiment, k, "dropout", device=experiment.device) for k in seeds]
+    found, waiting = defaultdict[str, list[Stack]](list), list[Output]()
+    room = sample_size(experiment)
+
+    def look(h: Tensor, act: Activation | None = None, z: Tensor | None = None) -> None:
         if backward:
-            _pull_back(experiment, seeds, found, x, h, rows)
-    return found
+            h.register_hook(take)
+        waiting.append(Output(h.detach(), act, None if z is None else z.detach()))
+        if len(waiting) * h.nbytes > TOGETHER:
+            note()
 
-
-def _note(found: Sequence[Pass], h: Tensor, backward: bool, watch: Watch | None = None) -> None:
-    """Takes the layer's pooled moments, now, and its gradient's when that comes by."""
-    for p, own in zip(found, h.detach().split(1), strict=True):
-        p.moments.append(pooled_moments(own))
-    if not backward:
-        return
+    @torch.no_grad()
+    def note() -> None:
+        if detail and waiting:
+            for name, each in layer_detail(waiting, room).items():
+                found[name].extend(each)
+        elif waiting:
+            found["moments"].extend(_moments(each.h) for each in waiting)
+        waiting.clear()
 
     def take(gradient: Tensor) -> None:
-        if watch is not None:
+        watch.tick()
+        found["gradients"].append(_moments(gradient))
+
+    with torch.enable_grad() if backward else torch.inference_mode():
+        h = x.requires_grad_(backward)
+        look(h)
+        for layer in layers:
             watch.tick()
-        for k, p in enumerate(found):
-            p.gradients.append(pooled_moments(gradient[k : k + 1]))
+            z, h = forward(layer, h, masks, keep_z=detail and needs_z(layer.activation))
+            look(h, layer.activation, z)
+            found["omega"].append(layer.omega)
+            found["tau"].append(layer.tau)
+        note()
+        if backward:
+            cotangent = draw_cotangents(experiment, seeds, h.shape[2:])[:, rows]
+            torch.autograd.grad(h, x, cotangent.to(device=h.device, dtype=h.dtype))
+    return _passes(x.shape[1], fetch(found))
 
-    h.register_hook(take)
+
+def _moments(h: Tensor) -> Stack:
+    """Every seed's mean and variance."""
+    if on_host(h):
+        return list(map(pooled_moments, h))
+    return exact_moments(h.detach(), tuple(range(1, h.dim()))).T
 
 
-def _note_weights(found: Sequence[Pass], units: Sequence[tuple[Tensor, Tensor]]) -> None:
-    """Takes the layers' mean omega and tau and their share inside Theorem 1's box, all at once.
+def fetch(found: Mapping[str, Sequence[Stack]]) -> dict[str, list[Any]]:
+    """Returns the stacks without tensors: from an accelerator by one transfer a number format.
 
-    Layer by layer these small sums would cost as much as the statistics of the activations.
+    Whoever asks an accelerator for a number waits until it has done all that it was told before.
     """
-    omega, tau = (torch.cat(part, 1).cpu().numpy() for part in zip(*units, strict=True))
-    (low, high), (least, most) = THEOREM_1_OMEGA, THEOREM_1_TAU
-    inside = (omega >= low) & (omega <= high) & (tau >= least) & (tau <= most)
-    counts = np.array([part.shape[1] for part, _ in units])
-    starts = np.cumsum(counts) - counts
-    sums = np.add.reduceat(np.stack((omega, tau, inside), -1), starts, axis=1)
-    for p, table in zip(found, sums / counts[:, None], strict=True):
-        p.weights.extend((row[0], row[1], row[2]) for row in table.tolist())
+    there = [
+        x for each in found.values() for x in each if isinstance(x, Tensor) and not on_host(x)
+    ]
+    parts = {}
+    for dtype in {x.dtype for x in there}:
+        own = [x.reshape(-1) for x in there if x.dtype == dtype]
+        parts[dtype] = iter(torch.cat(own).cpu().split([len(x) for x in own]))
+
+    def fetched(x: Stack) -> Any:  # noqa: ANN401  an array, or a list as it is
+        if not isinstance(x, Tensor):
+            return x
+        return x.numpy() if on_host(x) else next(parts[x.dtype]).reshape(x.shape).numpy()
+
+    return {name: [fetched(x) for x in each] for name, each in found.items()}
 
 
-def _pull_back(
-    experiment: Experiment,
-    seeds: Sequence[int],
-    found: Sequence[Pass],
-    x: Tensor,
-    h: Tensor,
-    rows: slice,
-) -> None:
-    """Sends a standard normal cotangent down from the top; the hooks take the statistics."""
-    cotangent = draw_cotangents(experiment, seeds, h.shape[2:])[:, rows]
-    torch.autograd.grad(h, x, cotangent.to(device=h.device, dtype=h.dtype))
-    for p in found:
-        p.gradients.reverse()  # they came from the top down
+def _passes(rows: int, found: Mapping[str, list[Sequence[Any]]]) -> list[Pass]:
+    weights, back, details = _weights(found["omega"], found["tau"]), None, None
+    if "gradients" in found:
+        back = np.array(found["gradients"][::-1]).swapaxes(0, 1)  # they came from the top down
+    if "moments" in found:
+        moments = np.array(found["moments"]).swapaxes(0, 1)
+    else:
+        moments, details = finish(found)
+    return [
+        Pass(
+            rows,
+            moments[k],
+            weights[k],
+            None if back is None else back[k],
+            None if details is None else details[k],
+        )
+        for k in range(len(moments))
+    ]
 
 
-def _note_detail(
-    found: Sequence[Pass], layer: Layer | None, z: Tensor | None, h: Tensor, room: int
-) -> None:
-    with torch.no_grad():
-        for k, p in enumerate(found):
-            p.detail.append(layer_detail(layer, z, h, k, room))
+def _weights(omega: Sequence[Sequence[Any]], tau: Sequence[Sequence[Any]]) -> np.ndarray:
+    """The layers' mean omega and tau and their share inside Theorem 1's box, for every seed."""
+    units = np.stack([np.concatenate(part, 1) for part in (omega, tau)], 1)
+    box = np.array((THEOREM_1_OMEGA, THEOREM_1_TAU))[:, :, None]
+    inside = ((units >= box[:, 0]) & (units <= box[:, 1])).all(1, keepdims=True)
+    whole = np.concatenate((units, inside), 1)
+    return layer_means(whole, [len(part[0]) for part in omega]).swapaxes(1, 2)
 
 
 def merge(parts: Sequence[Pass]) -> Pass:
     """One pass from the passes of disjoint rows: the law of total variance, in float64."""
     rows = np.array([p.rows for p in parts], dtype=float)
+    share = (rows / rows.sum())[:, None]
 
-    def merged(tables: Sequence[list[tuple[float, float]]]) -> list[tuple[float, float]]:
-        if not tables[0]:
-            return []
+    @np.errstate(invalid="ignore")  # infinities are results
+    def merged(tables: Sequence[np.ndarray]) -> np.ndarray:
         mean, variance = np.moveaxis(np.array(tables), 2, 0)
-        share = (rows / rows.sum())[:, None]
-        with np.errstate(invalid="ignore"):  # infinities are results
-            middle = (share * mean).sum(0)
-            total = (share * (variance + (mean - middle) ** 2)).sum(0)
-        return list(zip(middle.tolist(), total.tolist(), strict=True))
+        middle = (share * mean).sum(0)
+        return np.stack((middle, (share * (variance + (mean - middle) ** 2)).sum(0)), -1)
 
+    gradients = [p.gradients for p in parts if p.gradients is not None]
     return replace(
         parts[0],
         rows=int(rows.sum()),
         moments=merged([p.moments for p in parts]),
-        gradients=merged([p.gradients for p in parts]),
+        gradients=merged(gradients) if gradients else None,
     )

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from snn_core.cost import CORES, refuse
-from snn_core.network import build, draw_inputs
+from snn_core.network import Layer, build, draw_inputs, draw_layers
 from snn_core.propagate.detail import collect
 from snn_core.propagate.passes import NOTHING, Drawn, Pass, Stopped, Watch, merge, passes
 from snn_core.propagate.result import Propagation
-from snn_core.settings import Experiment, NetworkSpec, plan_of
+from snn_core.settings import Experiment, NetworkSpec, initializer_of, plan_of
 from snn_core.theory.mean_field.predict import predict
 from snn_core.theory.mean_field.prediction import Prediction
 
@@ -92,12 +92,13 @@ def assemble(
     experiment: Experiment, found: Sequence[Pass], predicted: Prediction, seconds: float = 0.0
 ) -> Propagation:
     """Returns the propagation of the passes that are there: all seeds', or the first few."""
-    mean, variance = _table((p.moments for p in found), experiment.network.depth + 1)
-    weights = np.array([p.weights for p in found]).reshape(-1, experiment.network.depth, 3)
+    layers = experiment.network.depth + 1
+    mean, variance = _table([p.moments for p in found], layers)
+    weights = np.array([p.weights for p in found]).reshape(-1, layers - 1, 3)
     values = experiment.batch * min(layer.units for layer in plan_of(experiment))
-    gradients = (None, None)
-    if found and found[0].gradients:
-        gradients = _table((p.gradients for p in found), experiment.network.depth + 1)
+    gradients = [p.gradients for p in found if p.gradients is not None]
+    gradient_mean, gradient_variance = _table(gradients, layers) if gradients else (None, None)
+    details = [p.detail for p in found if p.detail is not None]
     return Propagation(
         experiment=experiment,
         layers=_names(experiment),
@@ -106,13 +107,13 @@ def assemble(
         omega=weights[..., 0],
         tau=weights[..., 1],
         inside=weights[..., 2],
-        gradient_mean=gradients[0],
-        gradient_variance=gradients[1],
+        gradient_mean=gradient_mean,
+        gradient_variance=gradient_variance,
         diverged_at=tuple(
             _first(~np.isfinite(m + v)) for m, v in zip(mean, variance, strict=True)
         ),
         died_at=tuple(_first(v == 0) if values > 1 else None for v in variance),
-        detail=collect([p.detail for p in found]) if found and found[0].detail else None,
+        detail=collect(details) if details else None,
         predicted=predicted,
         seconds=seconds,
     )
@@ -123,12 +124,9 @@ def _names(experiment: Experiment) -> tuple[str, ...]:
     return ("input", *(f"{layer.kind} {index}" for index, layer in enumerate(plan, start=1)))
 
 
-def _table(
-    rows: Iterable[list[tuple[float, float]]], layers: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, variance), each (seeds, layers), from one list of pairs per seed."""
-    table = np.array(list(rows), dtype=float).reshape(-1, layers, 2)
-    mean, variance = np.moveaxis(table, 2, 0)
+def _table(moments: Sequence[np.ndarray], layers: int) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, variance), each (seeds, layers), from every seed's (layers, 2); there may be none."""
+    mean, variance = np.moveaxis(np.array(moments).reshape(-1, layers, 2), 2, 0)
     return mean, variance
 
 
@@ -158,35 +156,61 @@ def measure(
         return passes(experiment, range(experiment.seeds), **what)
     given = drawn or (lambda k: NOTHING)
     if experiment.seeds == 1 and not detail and CORES > 1 and _rows_are_independent(experiment):
-        layers, x = given(0)
-        layers = layers or build(experiment)
-        x = draw_inputs(experiment, [0]) if x is None else x
-        cuts = [experiment.batch * i // CORES for i in range(CORES + 1)]
-        watch.total *= CORES
-        jobs = [
-            partial(passes, experiment, [0], Drawn(layers, x), rows=slice(a, b), **what)
-            for a, b in itertools.pairwise(cuts)
-        ]
-        halves = _side_by_side(jobs, watch, progress)
-        return [merge([p for half in halves for p in half])]
+        return [merge(_by_rows(experiment, given(0), progress, what))]
     jobs = [partial(passes, experiment, [k], given(k), **what) for k in range(experiment.seeds)]
-    return [p for found in _side_by_side(jobs, watch, progress) for p in found]
+    return _side_by_side(jobs, watch, progress)
+
+
+def _by_rows(
+    experiment: Experiment, given: Drawn, progress: Progress | None, what: dict[str, Any]
+) -> list[Pass]:
+    """The passes of a lone seed's rows, side by side, while its weights are being drawn."""
+    watch, (layers, x) = what["watch"], given
+    if layers is None and initializer_of(experiment.network).calibrated:
+        layers = build(experiment)
+    promised = [Future[Layer]() for _ in plan_of(experiment)]
+    jobs = [partial(_fulfil, promised, layers or draw_layers(experiment, [0]), watch)]
+    x = draw_inputs(experiment, [0]) if x is None else x
+    cuts = [experiment.batch * i // CORES for i in range(CORES + 1)]
+    watch.total *= CORES
+    for a, b in itertools.pairwise(cuts):
+        own = Drawn((each.result() for each in promised), x)
+        jobs.append(partial(passes, experiment, [0], own, rows=slice(a, b), **what))
+    return _side_by_side(jobs, watch, progress, len(jobs))
+
+
+def _fulfil(
+    promised: Sequence[Future[Layer]], layers: Iterable[Layer], watch: Watch
+) -> list[Pass]:
+    """Keeps the promises one by one; whoever waits for one hears of it where that fails."""
+    try:
+        for each, layer in zip(promised, layers, strict=True):
+            each.set_result(layer)
+            if watch.stop.is_set():
+                raise Stopped
+    except BaseException as failure:
+        for each in promised:
+            if not each.done():
+                each.set_exception(failure)
+        raise
+    return []
 
 
 def _side_by_side(
     jobs: Sequence[Callable[[], list[Pass]]],
     watch: Watch,
     progress: Progress | None,
-) -> list[list[Pass]]:
+    workers: int = CORES,
+) -> list[Pass]:
     """Runs the jobs on single-threaded workers; leaves no thread and no setting behind."""
     before, threads = torch.get_num_threads(), CORES if len(jobs) == 1 else 1
     pool = ThreadPoolExecutor(
-        min(CORES, len(jobs)), initializer=torch.set_num_threads, initargs=(threads,)
+        min(workers, len(jobs)), initializer=torch.set_num_threads, initargs=(threads,)
     )
     try:
         futures = [pool.submit(job) for job in jobs]
         _follow(futures, watch, progress)
-        return [future.result() for future in futures]
+        return [p for future in futures for p in future.result()]
     finally:
         watch.stop.set()
         pool.shutdown(wait=True, cancel_futures=True)

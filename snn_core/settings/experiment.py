@@ -71,7 +71,13 @@ class Experiment:
         2**31 - 1,
         help="Starts the random numbers: the same seed gives the same numbers.",
     )
-    device: str = knob("cpu", "Device", options=("cpu", "cuda"), help="Where the network runs.")
+    device: str = knob(
+        "cpu",
+        "Device",
+        options=("cpu", "cuda"),
+        help="Where the network runs. A GPU draws random numbers of its own from the same "
+        "distributions: a seed is another network there, always the same one.",
+    )
     dtype: str = knob(
         "float32",
         "Number format",

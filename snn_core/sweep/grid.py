@@ -301,7 +301,6 @@ def _row_weights(experiment: Experiment, kept: dict[int, list[Layer]]) -> Callab
     def drawn(seed: int) -> Drawn:
         if seed in kept:
             return Drawn([replace(layer, spec=net, activation=act) for layer in kept[seed]], None)
-        layers = draw(seed)  # where they are used: side by side, and stoppable in between
-        return Drawn(list(layers) if experiment.seeds == 1 else layers, None)  # one is split
+        return Drawn(draw(seed), None)  # where they are used, stoppable in between
 
     return drawn

@@ -63,7 +63,7 @@ class Propagating:
         """
         if self.result is not None or self.predicted is None:
             return self.result
-        done = [replace(p, detail=[]) for _, p in sorted(self.passes.items())]
+        done = [replace(p, detail=None) for _, p in sorted(self.passes.items())]
         return assemble(self.key[0], done, self.predicted)
 
 
