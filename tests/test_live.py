@@ -175,6 +175,23 @@ def test_going_back_and_on_is_having_gone_on(training: Training) -> None:
     assert training.notes == [{"step": 14, "change": "went back from step 40"}]
 
 
+@pytest.mark.parametrize("again", [7, 14, 40])
+def test_going_back_twice_is_never_going_forward(training: Training, again: int) -> None:
+    moved(training, 40)
+    assert go_back(training, 0) == 0
+    assert go_back(training, again) == 0
+    assert moved(training, 1) == 1
+
+
+def test_a_training_that_stops_where_it_went_back_to_is_revived_there(training: Training) -> None:
+    moved(training, 40)
+    assert go_back(training, 7) == 7
+    training.job.stop()
+    assert training.job.join(LONG)
+    revive(training)
+    assert moved(training, 1) == 8
+
+
 def test_another_rate_holds_from_the_next_update_and_weights_stay(training: Training) -> None:
     moved(training, 14)
     at = history(training)[-1]

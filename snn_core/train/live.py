@@ -45,8 +45,8 @@ RECENT = 20  # records whose pace counts
 class Training:
     """Arms under a job; ``notes`` say what a person changed on the way, for the record.
 
-    ``run`` is None until the job has begun, ``halts`` are steps that single updates go up to. A
-    note has the step and what was done: a link alone does not reproduce a training that was
+    ``run`` is None until the job has begun, ``halts`` are steps that single updates go up to,
+    ``standing`` is the step gone back to while ``run`` is still the one gone back in. A note has the step and what was done: a link alone does not reproduce a training that was
     steered.
     """
 
@@ -54,6 +54,7 @@ class Training:
     job: Job[Snapshot] = field(init=False)
     run: Run | None = None
     halts: frozenset[int] = frozenset()
+    standing: int | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     notes: list[dict[str, object]] = field(default_factory=list)
 
@@ -89,7 +90,7 @@ def begin(
 def _take(training: Training, run: Run) -> Run:
     """Returns the run, now the training's, with what was asked for while it was made."""
     with training.lock:
-        training.run = run
+        training.run, training.standing = run, None
         run.halts, run.early = training.halts, EARLY
         for arm, wanted in zip(run.arms, training.experiments, strict=True):
             arm.learning_rate = wanted.training.learning_rate
@@ -225,7 +226,8 @@ def go_back(
     new = training.experiments if experiments is None else tuple(experiments)
     if not fits(training, new):
         raise ValueError("A training can't go on with other networks, data or seeds.")
-    checkpoint = checkpoint_at(run, to)
+    earlier = training.standing
+    checkpoint = checkpoint_at(run, to if earlier is None else min(to, earlier))
     news = training.job.since()
     kept = [i for i, s in zip(news.indices, news.items, strict=True) if s.step <= checkpoint.step]
 
@@ -233,8 +235,9 @@ def go_back(
         return _from(training, run, checkpoint.step, should_stop)
 
     before, training.experiments = training.experiments, new
+    training.standing = checkpoint.step
     if training.job.rewind(kept[-1] if kept else 0, resume) is None:
-        training.experiments = before
+        training.experiments, training.standing = before, earlier
         return None
     training.notes = [note for note in training.notes if _step(note) <= checkpoint.step]
     if checkpoint.step < run.step:
@@ -272,7 +275,7 @@ def revive(training: Training) -> None:
     run = training.run
     if training.job.alive or run is None or not run.checkpoints:
         return
-    last = run.checkpoints[-1].step
+    last = run.checkpoints[-1].step if training.standing is None else training.standing
 
     def resume(item: Snapshot, should_stop: ShouldStop) -> Iterator[Snapshot]:
         return _from(training, run, last, should_stop)
