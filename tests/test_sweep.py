@@ -79,7 +79,7 @@ def test_a_refused_combination_says_so_and_the_others_go_on() -> None:
     cells = list(grid(changed(SMALL, dropout="alpha"), ["none"], ["selu", "leaky_relu", "elu"]))
     assert [bool(cell.propagation) for cell in cells] == [True, False, True]
     assert cells[1].experiment is None and cells[1].seconds == 0.0
-    assert cells[1].problem.startswith("Alpha dropout sends units to the value where")
+    assert cells[1].problem.startswith("Alpha dropout sets units to the value where")
     assert cells[0].problem == cells[2].problem == ""
 
 

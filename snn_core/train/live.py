@@ -46,8 +46,8 @@ class Training:
     """Arms under a job; ``notes`` say what a person changed on the way, for the record.
 
     ``run`` is None until the job has begun, ``halts`` are steps that single updates go up to,
-    ``standing`` is the step gone back to while ``run`` is still the one gone back in. A note has the step and what was done: a link alone does not reproduce a training that was
-    steered.
+    ``standing`` is the step gone back to while ``run`` is still the one gone back in. A note has
+    the step and what was done: a link alone does not reproduce a training that was steered.
     """
 
     experiments: tuple[Experiment, ...]
