@@ -131,7 +131,9 @@ def helps(experiment: Experiment, repair: Repair, need: str = "stands") -> bool:
         return False
     deepest = DEEPEST
     if need != "gradient" and _gives(forecast(experiment), experiment.network, need):
-        deepest = experiment.network.depth  # the fault shows only there
+        deepest = experiment.network.depth  # the fault shows only there, if at all
+        if _gives(forecast(experiment, deepest), experiment.network, need) and lasts(experiment):
+            return False
     now, then = forecast(experiment, deepest), forecast(new, deepest)
     if need == "gradient":
         held = now.trend is not None and now.trend.kind == "holds"
