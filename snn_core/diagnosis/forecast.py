@@ -25,12 +25,14 @@ class Forecast:
 
     Attributes:
         trend: Of the pooled mean and variance.
-        gradient: Of the gradient's variance on its way back.
+        gradient: Of the gradient's variance on its way back, over the layers that are followed.
+        late: Of its upper half alone, which further layers would continue.
         correlation: The cosine of two samples, at the input and at the last layer; may be NaN.
     """
 
     trend: Trend | None
     gradient: GradientTrend | None
+    late: GradientTrend | None
     correlation: tuple[float, float]
 
     @property
@@ -55,9 +57,10 @@ def forecast(experiment: Experiment, deepest: int = DEEPEST) -> Forecast:
     run = forward(experiment)
     mean, variance = np.array([state.pooled for state in run.states]).T
     with np.errstate(all="ignore"):  # what overflows is a trend of its own
-        gradient = gradient_trend(gradient_variance(experiment, run))
+        back = gradient_variance(experiment, run)
+        gradient, late = gradient_trend(back), gradient_trend(back[len(back) // 2 - 1 :])
     ends = (float(run.states[0].cosine), float(run.states[-1].cosine))
-    return Forecast(trend(mean, np.maximum(variance, 0.0)), gradient, ends)
+    return Forecast(trend(mean, np.maximum(variance, 0.0)), gradient, late, ends)
 
 
 def is_scaled(net: NetworkSpec) -> bool:

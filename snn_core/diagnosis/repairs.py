@@ -171,11 +171,15 @@ def lasts(experiment: Experiment) -> bool:
 
 
 def _bears(experiment: Experiment, found: Forecast) -> bool:
-    """Whether at such a rate the gradient stays well within bounds over all layers."""
-    if found.gradient is None or not 0.0 < found.gradient.rate < math.inf:
+    """Whether the gradient stays well within bounds over all layers, also those not followed."""
+    if found.gradient is None or found.late is None:
         return False
-    steps = experiment.network.depth - 1
-    return abs(math.log(found.gradient.rate)) * steps < math.log(GRADIENT_FAR / 10.0)
+    if not 0.0 < found.gradient.ratio < math.inf or not 0.0 < found.late.rate < math.inf:
+        return False
+    net = experiment.network
+    beyond = max(net.depth - DEEPEST, 0) if net.kind == "mlp" else 0
+    whole = math.log(found.gradient.ratio) + beyond * math.log(found.late.rate)
+    return abs(whole) < math.log(GRADIENT_FAR / 10.0)
 
 
 def _runs_away(found: Forecast) -> bool:

@@ -100,7 +100,7 @@ class View:
     @property
     def alike(self) -> bool:
         """Whether the network makes samples alike, in theory, that were not so before."""
-        return Forecast(self.theory, None, self.correlation).forgets
+        return Forecast(self.theory, None, None, self.correlation).forgets
 
     @property
     def spread(self) -> float:
