@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from snn_core.diagnosis.repairs import (
     weights_alone,
 )
 from snn_core.diagnosis.trend import GRADIENT_CHANGED, RUNAWAY, Trend
-from snn_core.diagnosis.trial import calms, passes
+from snn_core.diagnosis.trial import calms, passes, scatters
 from snn_core.diagnosis.view import APART, LUCK, View
 from snn_core.settings import Experiment, activation_of, initializer_of, plan_of
 from snn_core.wording import amount, brief, count
@@ -86,7 +86,7 @@ def _gradient(view: View, search: bool) -> Why:
     said = f"The activations stand still, but the gradient's variance {verb} in every layer"
     if act.largest_slope <= SMALL_SLOPE:
         said += f": the slope of {called(act)} is at most {brief(act.largest_slope)}"
-    found = helpful(view.experiment, "gradient") if search else ()
+    found = _calm(view.experiment, helpful(view.experiment, "gradient")) if search else ()
     cause = next((r.cause for r in found if r.cause not in REMEDIES), "")
     if search and not found and math.isfinite(factor):
         layers = int(math.log(GRADIENT_CHANGED) / math.log(factor)) + 1
@@ -127,7 +127,7 @@ def _in_theory(view: View, kind: str) -> Why:
         said = "Branches of this scale add about the variance of one over all layers, and no more."
         return Why("", said, ())
     need = "holds" if kind == "settles" else "stands"
-    found = helpful(experiment, need)
+    found = _calm(experiment, helpful(experiment, need))
     if not found:
         return Why("", " ".join(part for part in (_alike(kind), _nature(view, kind)) if part), ())
     cause = next((r.cause for r in found if r.cause not in REMEDIES), "")
@@ -298,6 +298,11 @@ def _beyond_theory(view: View, kind: str, search: bool) -> Why:
 def _strays(view: View) -> bool:
     """Whether the variance strays from draw to draw: by finite-width theory, or as measured."""
     return view.scatter > STRAYING or view.spread > STRAYING
+
+
+def _calm(experiment: Experiment, repairs: Sequence[Repair]) -> tuple[Repair, ...]:
+    """The repairs after which networks are alike from draw to draw."""
+    return tuple(repair for repair in repairs if not scatters(experiment, repair))
 
 
 def _steadier(view: View) -> tuple[Repair, ...]:

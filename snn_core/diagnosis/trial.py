@@ -6,16 +6,18 @@ import math
 from dataclasses import replace
 from functools import lru_cache
 
+from snn_core.cost import refuse
 from snn_core.diagnosis.forecast import forecast
-from snn_core.diagnosis.repairs import Repair, buildable, is_usable, lasts
+from snn_core.diagnosis.repairs import Repair, buildable, is_usable, lasts, repaired
 from snn_core.diagnosis.trend import RUNAWAY
 from snn_core.diagnosis.view import LUCK, View, kind_of, scatter_of, view_of
 from snn_core.propagate import run
 from snn_core.settings import Experiment, plan_of
 from snn_core.theory.mean_field.predict import predict
 
-__all__ = ["calms", "passes"]
+__all__ = ["calms", "passes", "scatters"]
 
+WIDE = 128  # units: with more a variance hardly strays
 SEEDS, BATCH = 8, 32  # enough to see a variance scatter; a page waits for it
 OPERATIONS = 2e10  # some half a second; what takes longer is not tried
 NORMAL = 50.0  # operations that drawing a weight takes
@@ -39,11 +41,30 @@ def calms(experiment: Experiment, repair: Repair) -> bool:
         return False
     if found.trend.kind in RUNAWAY or not is_usable(found.trend) or not lasts(new):
         return False
+    try:
+        refuse(new)
+    except ValueError:  # wider than this machine bears
+        return False
     share = scatter_of(predict(new))
     if math.isfinite(share):
         return share < LUCK
     view = _measured(new)
     return view is not None and kind_of(view) in ("holds", "settles", "drifts")
+
+
+def scatters(experiment: Experiment, repair: Repair) -> bool:
+    """Returns whether the repaired networks would differ by the draw; False if untried.
+
+    By the theory of finite width where it reaches the last layer, else measured.
+    """
+    new = repaired(experiment, repair)
+    if min(layer.outputs for layer in plan_of(new)) > WIDE:
+        return False
+    share = scatter_of(predict(new))
+    if math.isfinite(share):
+        return share > LUCK
+    view = _measured(new)
+    return view is not None and kind_of(view) == "scatters"
 
 
 @lru_cache(maxsize=64)
