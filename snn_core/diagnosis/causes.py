@@ -127,7 +127,9 @@ def _in_theory(view: View, kind: str) -> Why:
         said = "Branches of this scale add about the variance of one over all layers, and no more."
         return Why("", said, ())
     need = "holds" if kind == "settles" else "stands"
-    found = _calm(experiment, helpful(experiment, need))
+    found = helpful(experiment, need)
+    if kind in ("settles", "drifts"):  # what vanishes or explodes may come to depend on the draw
+        found = _calm(experiment, found)
     if not found:
         return Why("", " ".join(part for part in (_alike(kind), _nature(view, kind)) if part), ())
     cause = next((r.cause for r in found if r.cause not in REMEDIES), "")
