@@ -60,13 +60,8 @@ def why(view: View, kind: str, search: bool) -> Why:
     if kind in ("dies", "overflows") and view.variance[0] in (0.0, np.inf):
         return _input(view, kind)
     foreseen = kind in ("drifts", *RUNAWAY) and view.apart < APART  # by more layers than these
-    if (
-        view.steady
-        and kind != "forgets"
-        and view.theory
-        and view.theory.kind != kind
-        and not foreseen
-    ):
+    stands = view.steady and view.theory is not None and view.theory.kind != kind
+    if stands and kind != "forgets" and not foreseen:
         return _beyond_theory(view, kind, search)
     if view.theory is None and any(layer.pooled for layer in plan_of(view.experiment)):
         return _pooling(view, search)
@@ -204,7 +199,7 @@ def _fact(view: View, cause: str) -> str:
     mean, variance = (brief(float(x[0])) for x in (view.mean, view.variance))
     said = {
         "initializer": f"Of these weights ({law.label}) {tau}.",
-        "weight_factor": f"With {net.weight_factor:g} times their variance {tau}."
+        "weight_factor": f"With {net.weight_factor:g} times the weight variance {tau}."
         if net.weight_factor != 1.0
         else f"Of these weights ({law.label}) {tau}.",
         "bias": f"A bias of {net.bias:g} is added in every layer.",
@@ -287,7 +282,7 @@ def _beyond_theory(view: View, kind: str, search: bool) -> Why:
             f"from draw to draw, over {count(view.depth, 'layer')}"
         )
         act = activation_of(experiment.network)
-        if keeps_any(activation_of(experiment.network)):
+        if keeps_any(act):
             reason += f"; {act.label} keeps whatever variance it gets and brings none back"
         found = _steadier(view) if search else ()
         single = next((r.cause for r in found if r.cause not in ("activation", "width")), "")
@@ -320,12 +315,11 @@ def _steadier(view: View) -> tuple[Repair, ...]:
 def _wider(view: View) -> Iterator[Repair]:
     """Yields what makes narrow networks follow theory: an activation that helps, and units."""
     net, units = view.experiment.network, view.narrowest
+    act = activation_of(net)
     key, noun = ("width", "units") if net.kind == "mlp" else ("channels", "channels")
     spread = view.spread if math.isfinite(view.spread) else 1.0
     needed = max(units * max((spread / CALM) ** 2, 2.0), NARROW)
-    if not suits_lecun(activation_of(net)) or (
-        net.activation != "selu" and keeps_any(activation_of(net))
-    ):
+    if not suits_lecun(act) or (net.activation != "selu" and keeps_any(act)):
         at_least: tuple[tuple[str, int], ...] = ((key, NARROW),) if units < NARROW else ()
         more = f", {NARROW} {noun}" if at_least else ""
         yield Repair(f"Use SELU with LeCun normal weights{more}", (*SELU, *at_least),
