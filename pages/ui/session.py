@@ -9,6 +9,8 @@ names the page, and ``pin.a`` to ``pin.d`` are settings to compare with, each a 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 from urllib.parse import parse_qsl, urlencode
@@ -36,9 +38,11 @@ __all__ = [
     "arms",
     "can_undo",
     "change",
+    "chosen",
     "default",
     "dismiss",
     "experiment",
+    "is_echo",
     "is_unshown",
     "key",
     "letters",
@@ -54,6 +58,7 @@ __all__ = [
     "pin",
     "pins",
     "problems",
+    "put_back",
     "remember",
     "remove_arm",
     "replace",
@@ -76,6 +81,7 @@ JOB = "job"
 PIN = "pin."
 LONGEST_PIN = 2000  # characters
 MOST_UNDONE = 30
+BEHIND = 3.0  # seconds that a browser may be behind the run that drew its widgets
 
 
 def page() -> PageSettings:
@@ -213,8 +219,8 @@ def change(name: str, new: Value) -> None:
     touch()
     for parameter in [k for k in values() if k.startswith(f"{name}.")]:
         del st.session_state[key(parameter)]
-    st.session_state[key(name)] = new
     _note(name, new)
+    st.session_state[key(name)] = new
 
 
 def replace(new: Mapping[str, Value]) -> None:
@@ -227,21 +233,24 @@ def _put(new: Mapping[str, Value], views: bool = False) -> None:
     """Puts settings in place of all that the session holds; widgets that stay take them over."""
     for name in values(views):
         if name not in new:
-            del st.session_state[key(name)]
             _note(name, None)
+            del st.session_state[key(name)]
     for name, each in new.items():
-        st.session_state[key(name)] = each
         _note(name, each)
+        st.session_state[key(name)] = each
 
 
-# A run may be cut off before it draws its rail. The browser then tells what its widgets have shown
-# before, and Streamlit takes that for the settings.
+# A run may be cut off before it draws its rail, or before that has reached the browser, which then
+# tells what its widgets have shown before. Streamlit takes that for the settings.
 
 
 def _note(name: str, new: Value | None) -> None:
     setting = DECLARED.get(arm_of(name)[1])
     if setting is not None and (setting.metadata["options"] or isinstance(setting.default, bool)):
         st.session_state.setdefault(_own("unshown"), {})[name] = new
+        before = st.session_state.get(key(name))
+        if before is not None and before != new:
+            st.session_state.setdefault(_own("before"), {})[name] = (before, new, math.inf)
 
 
 def is_unshown(name: str) -> bool:
@@ -249,9 +258,32 @@ def is_unshown(name: str) -> bool:
     return name in st.session_state.get(_own("unshown"), {})
 
 
+def is_echo(name: str) -> bool:
+    """Returns whether a widget says what it showed before, too soon after for a hand."""
+    before, _, until = st.session_state.get(_own("before"), {}).get(name, (None, None, 0.0))
+    return before == st.session_state.get(key(name)) and time.monotonic() < until
+
+
+def put_back(name: str) -> None:
+    """Gives a setting the value that its widget is drawn with, after an echo of another."""
+    _, wanted, _ = st.session_state[_own("before")][name]
+    st.session_state[key(name)] = default(arm_of(name)[1]) if wanted is None else wanted
+
+
 def showing(name: str) -> None:
-    """Notes that a setting's widget has its value."""
-    st.session_state.get(_own("unshown"), {}).pop(name, None)
+    """Notes that a setting's widget is drawn with its value."""
+    if is_unshown(name):
+        del st.session_state[_own("unshown")][name]
+        waiting = st.session_state.get(_own("before"), {})
+        if name in waiting:
+            before, wanted, _ = waiting[name]
+            waiting[name] = (before, wanted, time.monotonic() + BEHIND)
+
+
+def chosen(name: str) -> None:
+    """Notes that a person has chosen a setting's value: its widget shows it."""
+    for each in ("unshown", "before"):
+        st.session_state.get(_own(each), {}).pop(name, None)
 
 
 def restore() -> None:

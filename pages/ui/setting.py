@@ -112,9 +112,11 @@ def _chosen(name: str) -> None:
     session.touch()  # else it would take the browser's address, a message behind, for a new link
     if session.is_unshown(name):
         session.restore()
+    elif session.is_echo(name):
+        session.put_back(name)
     elif session.own(name):
         _take(name, st.session_state[session.key(name)])
-        session.showing(name)
+        session.chosen(name)
 
 
 def _take(name: str, new: Value) -> None:

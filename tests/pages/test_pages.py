@@ -409,6 +409,31 @@ def test_what_a_widget_showed_before_takes_nothing_back(button: str, begun: str)
     assert link(at)["initializer"] == "glorot_normal"
 
 
+def broken(at: AppTest) -> AppTest:
+    at.session_state["break_it"] = True  # the list is open
+    return healthy(at.run()).button(key="trap.he").click().run()
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_a_browser_that_is_behind_takes_no_preset_back_and_leaves_no_step_to_undo(
+    drawn: bool,
+) -> None:
+    """The rail is drawn, and what it shows has not reached the browser: it tells what it has."""
+    at = opened(SMALL | {"depth": "5"})
+    before = at._tree.get_widget_states()
+    at = healthy(broken(at))
+    assert link(at)["initializer"] == "he_normal"
+    if drawn:
+        at = healthy(at._run(before))
+        assert link(at)["initializer"] == "he_normal" and link(at)["depth"] == "48"
+    at = healthy(at.button(key="undo").click().run())
+    assert "initializer" not in link(at) and link(at)["depth"] == "5"
+    with patch.object(session, "BEHIND", 0.0):  # a hand, later
+        at = healthy(broken(at))
+    at = set_to(at, "selectbox", "initializer", "lecun_normal")
+    assert link(at)["depth"] == "48" and "initializer" not in link(at)
+
+
 def test_the_state_has_a_default_for_every_setting() -> None:
     assert all(session.default(name) is not None for name in page_settings.DECLARED)
 
